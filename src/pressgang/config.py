@@ -1,0 +1,144 @@
+"""What a run is: one frozen tree of settings, read from TOML, unknown keys refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Which exports are read, and what is kept out of training.
+
+    `held_out` names documents (by id) that are never trained on and scored at the end.
+    """
+
+    exports: tuple[str, ...] = ()
+    labeling_config: str | None = None
+    held_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WindowConfig:
+    """How a document is cut, in tokens of the encoder, special tokens included.
+
+    A window is a core of whole sentences of up to `core_tokens` (at least one sentence) with
+    neighbouring sentences around it, up to `tokens` in all; `right_tokens` of that are kept for the
+    sentences after the core, the rest goes to those before it.
+    """
+
+    tokens: int = 256
+    core_tokens: int = 128
+    right_tokens: int = 48
+
+    def __post_init__(self) -> None:
+        if not 0 < self.core_tokens or not 0 <= self.right_tokens:
+            raise ValueError("[windows] core_tokens must be positive, right_tokens not negative")
+        if self.core_tokens + self.right_tokens + 2 > self.tokens:
+            raise ValueError("[windows] core_tokens and right_tokens do not fit into tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Sizes of the heads on top of the encoder, and the dropout before them."""
+
+    pair_width: int = 192
+    label_width: int = 32
+    dropout: float = 0.1
+    encoder_dropout: float | None = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """The recipe. Learning rates are peaks; `warm_up` is a share of the run."""
+
+    epochs: int = 25
+    batch_windows: int = 4
+    encoder_learning_rate: float = 2e-4
+    head_learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warm_up: float = 0.1
+    clip_norm: float = 1.0
+    average_decay: float = 0.99
+    freeze_word_embeddings: bool = True
+    predicted_spans: int = 8
+    relation_weight: float = 1.0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    checkpoint_epochs: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingConfig:
+    """When a relation is predicted: its probability is at least `relation_threshold`."""
+
+    relation_threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that decides what a run produces."""
+
+    name: str = "default"
+    seed: int = 13
+    encoder: str = "sentence-transformers/all-MiniLM-L6-v2"
+    data: DataConfig = field(default_factory=DataConfig)
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+    @classmethod
+    def from_toml(cls, path: Path) -> RunConfig:
+        """The settings in a TOML file.
+
+        Raises ValueError naming the file and the key if the file is no TOML, a key is unknown, or
+        a value has the wrong type.
+        """
+        try:
+            record = tomllib.loads(path.read_text(encoding="utf-8"))
+            return from_mapping(cls, record)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from None
+
+
+def from_mapping(kind: type[Settings], record: Mapping[str, Any], *, at: str = "") -> Settings:
+    """A settings dataclass from nested mappings; keys that it does not have are an error."""
+    hints = typing.get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for key in record:
+        if key not in names:
+            raise ValueError(f"unknown key {at}{key}; known here: {', '.join(names)}")
+    values = {key: _value(hints[key], value, f"{at}{key}") for key, value in record.items()}
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any, at: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{at} must be a table, not {value!r}")
+        return from_mapping(typing.cast("type[Any]", hint), value, at=f"{at}.")
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{at} must be a list, not {value!r}")
+        return tuple(_value(arguments[0], item, at) for item in value)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{at} is {value!r}; expected one of {', '.join(map(repr, arguments))}")
+        return value
+    if origin is types.UnionType:
+        return None if value is None else _value(arguments[0], value, at)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"{at} is {value!r}; expected {hint.__name__}")
+    return value

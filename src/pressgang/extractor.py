@@ -1,0 +1,257 @@
+"""From text to Documents: tokenizer, runtime and schema behind `predict`."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pressgang.batches import View, span_batch, window_batch
+from pressgang.config import RunConfig, from_mapping
+from pressgang.document import Document, Entity, Relation
+from pressgang.encoding import EncodedText, TextEncoder
+from pressgang.pairing import allowed
+from pressgang.schema import Schema
+from pressgang.tagging import Spans, decode, entity_of, log_softmax, spans_of
+from pressgang.windows import cut
+
+if TYPE_CHECKING:
+    from pressgang.runtime import TorchRuntime
+
+FORMAT = 1
+_CHUNK_TOKENS = 8192
+_BATCH_TOKENS = 4096
+
+
+@dataclass(slots=True)
+class _Job:
+    """A document on its way: how many of its windows are left, what was found so far."""
+
+    source: Document
+    encoded: EncodedText
+    views: list[View]
+    given: Spans | None
+    spans: Spans
+    n_left: int
+    relations: list[tuple[int, int, int, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """A trained model that turns text into Documents.
+
+    Safe to call from one thread at a time; texts may have any length, and nothing is truncated.
+    """
+
+    schema: Schema
+    text_encoder: TextEncoder
+    runtime: TorchRuntime
+    config: RunConfig
+
+    def predict(self, text: str | Document) -> Document:
+        """The text with the entities and relations found in it; of a Document, its text is read."""
+        return next(self.predict_many([text]))
+
+    def predict_many(self, texts: Iterable[str | Document]) -> Iterator[Document]:
+        """One Document for each text, in order, computed in batches while the stream is read.
+
+        A Document keeps its id; a bare text gets its position in the stream as id.
+        """
+        return self._run(self._job(s, with_entities=False) for s in _documents(texts))
+
+    def relate_many(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The Documents with their own entities and the relations that the model finds among them.
+
+        Entities off the word borders, or with a label that the model does not know, keep their
+        place and get no relation.
+        """
+        return self._run(self._job(d, with_entities=True) for d in documents)
+
+    def _job(self, source: Document, *, with_entities: bool) -> _Job:
+        encoded = self.text_encoder.encode(source.text)
+        n_special = len(self.text_encoder.prefix) + len(self.text_encoder.suffix)
+        windows = cut(encoded, self.config.windows, n_special=n_special)
+        given = spans_of(source.entities, encoded, self.schema)[0] if with_entities else None
+        empty = np.zeros(0, dtype=np.int64)
+        nothing = Spans(empty, empty, empty, np.zeros(0))
+        return _Job(
+            source if with_entities else Document(source.id, source.text),
+            encoded,
+            [View(encoded, window) for window in windows],
+            given,
+            nothing if given is None else given,
+            len(windows),
+        )
+
+    def _run(self, jobs: Iterable[_Job]) -> Iterator[Document]:
+        """Work through the windows of all documents in chunks, and give back finished documents.
+
+        A chunk ends where a sentence ends, so that tags are decoded over whole sentences; a pair
+        is asked about in the window that owns its later mention, whose earlier mention is decoded
+        by then.
+        """
+        waiting: collections.deque[_Job] = collections.deque()
+        chunk: list[tuple[_Job, View]] = []
+        n_tokens = 0
+        for job in jobs:
+            waiting.append(job)
+            for position, view in enumerate(job.views):
+                chunk.append((job, view))
+                n_tokens += view.n_tokens
+                if n_tokens >= _CHUNK_TOKENS and _ends_sentence(job, position):
+                    self._work(chunk)
+                    chunk, n_tokens = [], 0
+            while waiting and not waiting[0].n_left:
+                yield self._finish(waiting.popleft())
+        if chunk:
+            self._work(chunk)
+        while waiting:
+            yield self._finish(waiting.popleft())
+
+    def _work(self, chunk: Sequence[tuple[_Job, View]]) -> None:
+        """Run the windows of a chunk through the model: entities first, then relations."""
+        batches = _batches(chunk)
+        hidden_states, scores = [], {}
+        for batch in batches:
+            views = [chunk[index][1] for index in batch]
+            hidden, logits = self.runtime.encode(window_batch(views, self.text_encoder))
+            hidden_states.append(hidden)
+            for row, index in enumerate(batch):
+                window = views[row].window
+                core = slice(
+                    window.core_start - window.start_word, window.core_end - window.start_word
+                )
+                scores[index] = log_softmax(logits[row, core])
+        for job, members in _by_job(chunk):
+            if job.given is None:
+                start = chunk[members[0]][1].window.core_start
+                end = chunk[members[-1]][1].window.core_end
+                found = decode(
+                    np.concatenate([scores[index] for index in members]),
+                    job.encoded.sentences[start:end],
+                )
+                moved = Spans(found.start + start, found.end + start, found.label, found.score)
+                job.spans = _join(job.spans, moved)
+            job.n_left -= len(members)
+        for batch, hidden in zip(batches, hidden_states, strict=True):
+            self._relate([chunk[index] for index in batch], hidden)
+
+    def _relate(self, members: Sequence[tuple[_Job, View]], hidden: Any) -> None:
+        """Score the pairs that a batch of windows owns, and note the relations in their jobs."""
+        mask = allowed(self.schema)
+        views = [view for _, view in members]
+        positions = [
+            np.flatnonzero(
+                (job.spans.start >= view.window.start_word) & (job.spans.end < view.window.end_word)
+            )
+            for job, view in members
+        ]
+        spans = [job.spans.take(p) for (job, _), p in zip(members, positions, strict=True)]
+        batch = span_batch(views, spans, mask.any(axis=-1), self.text_encoder, owned_only=True)
+        if not len(batch.head):
+            return
+        scores = self.runtime.relate(hidden, batch)
+        scores = scores * mask[batch.label[batch.head], batch.label[batch.tail]]
+        place = np.concatenate(positions)
+        threshold = self.config.decoding.relation_threshold
+        for pair, relation in zip(*np.nonzero(scores >= threshold), strict=True):
+            head, tail = batch.head[pair], batch.tail[pair]
+            job = members[batch.window[head]][0]
+            job.relations.append(
+                (int(place[head]), int(place[tail]), int(relation), float(scores[pair, relation]))
+            )
+
+    def _finish(self, job: _Job) -> Document:
+        entities = [
+            entity_of(job.spans, index, job.encoded, self.schema) for index in range(len(job.spans))
+        ]
+        if job.given is not None:
+            own = {entity: entity for entity in job.source.entities}
+            entities = [own[entity] for entity in entities]
+        relations = tuple(
+            Relation(entities[head], entities[tail], self.schema.relation_labels[label], score)
+            for head, tail, label, score in job.relations
+        )
+        kept: Sequence[Entity] = entities if job.given is None else job.source.entities
+        return Document(job.source.id, job.source.text, tuple(kept), relations)
+
+    def save(self, folder: Path) -> None:
+        """Write the model as a folder that `load` reads: weights as safetensors, the rest as JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.runtime.save(folder)
+        self.text_encoder.save(folder / "tokenizer.json")
+        _write_json(folder / "schema.json", self.schema.to_dict())
+        settings = {"format": FORMAT, "config": dataclasses.asdict(self.config)}
+        _write_json(folder / "pressgang.json", settings)
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "auto") -> Extractor:
+        """The model in a folder.
+
+        Raises ValueError naming the folder or the file if there is no model or it is damaged.
+        """
+        names = ("pressgang.json", "schema.json", "tokenizer.json", "encoder.json", "model.safetensors")
+        for name in names:
+            if not (folder / name).is_file():
+                raise ValueError(f"{folder}: no pressgang model here ({name} is missing)")
+        try:
+            settings = json.loads((folder / "pressgang.json").read_text(encoding="utf-8"))
+            if settings.get("format") != FORMAT:
+                raise ValueError(f"format {settings.get('format')!r}, expected {FORMAT}")
+            config = from_mapping(RunConfig, settings["config"])
+            record = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+            schema = Schema.from_dict(record)
+            text_encoder = TextEncoder.load(folder / "tokenizer.json")
+        except Exception as error:
+            raise ValueError(f"{folder}: the model is damaged ({error})") from None
+        from pressgang.runtime import TorchRuntime
+
+        runtime = TorchRuntime.load(folder, schema, config.model, device=device)
+        return cls(schema, text_encoder, runtime, config)
+
+
+def _documents(texts: Iterable[str | Document]) -> Iterator[Document]:
+    for position, text in enumerate(texts):
+        yield Document(str(position), text) if isinstance(text, str) else text
+
+
+def _ends_sentence(job: _Job, position: int) -> bool:
+    """Whether the core of a document's window ends where a sentence does."""
+    end = job.views[position].window.core_end
+    sentences = job.encoded.sentences
+    return end == len(sentences) or bool(sentences[end] != sentences[end - 1])
+
+
+def _batches(chunk: Sequence[tuple[_Job, View]]) -> list[list[int]]:
+    """Positions in the chunk, grouped by length so that little is padded."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(chunk)), key=lambda i: chunk[i][1].n_tokens):
+        width = chunk[index][1].n_tokens
+        if not batches or width * (len(batches[-1]) + 1) > _BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(index)
+    return batches
+
+
+def _by_job(chunk: Sequence[tuple[_Job, View]]) -> Iterator[tuple[_Job, list[int]]]:
+    """Each document of the chunk with the positions of its windows, in order."""
+    members: dict[int, list[int]] = {}
+    for index, (job, _) in enumerate(chunk):
+        members.setdefault(id(job), []).append(index)
+    for positions in members.values():
+        yield chunk[positions[0]][0], positions
+
+
+def _join(first: Spans, second: Spans) -> Spans:
+    names = ("start", "end", "label", "score")
+    return Spans(*(np.concatenate([getattr(first, n), getattr(second, n)]) for n in names))
+
+
+def _write_json(path: Path, record: Any) -> None:
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,196 @@
+"""The torch modules: a shared encoder, a tag head over words, a pair head over spans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pressgang.config import ModelConfig
+from pressgang.encoding import N_SHAPES
+from pressgang.pairing import N_SENTENCE_DISTANCES
+
+_GAP_EDGES = (1, 2, 3, 5, 8, 16, 32, 64)
+
+
+class JointModel(nn.Module):
+    """One encoder pass per window for entities and relations.
+
+    The encoder is any Hugging Face encoder that takes `inputs_embeds`. A shape embedding, which
+    begins at zero, is added to its token embeddings, because an uncased tokenizer forgets case and
+    all tokenizers forget some white space.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, *, n_labels: int, n_relations: int, config: ModelConfig
+    ) -> None:
+        super().__init__()
+        if getattr(encoder, "pooler", None) is not None:
+            encoder.pooler = None  # never used: its weights would get no gradient
+        self.encoder: Any = encoder
+        width = int(self.encoder.config.hidden_size)
+        embedding_width = int(self.encoder.get_input_embeddings().weight.shape[1])
+        self.shape_embedding = nn.Embedding(N_SHAPES, embedding_width)
+        nn.init.zeros_(self.shape_embedding.weight)
+        self.dropout = nn.Dropout(config.dropout)
+        self.tag_head = nn.Linear(width, 1 + 2 * n_labels)
+        self.pair_head = PairHead(width, n_labels=n_labels, n_relations=n_relations, config=config)
+
+    def encode(
+        self, tokens: Tensor, shapes: Tensor, mask: Tensor, first: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Hidden states `[B, T, D]` and tag logits `[B, W, n_tags]` of a batch of windows.
+
+        `tokens`, `shapes` and `mask` are `[B, T]`; `first` `[B, W]` is the first token of each word.
+        """
+        embedded = self.encoder.get_input_embeddings()(tokens) + self.shape_embedding(shapes)
+        output = self.encoder(inputs_embeds=embedded, attention_mask=mask)
+        hidden: Tensor = output.last_hidden_state.float()
+        index = first.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
+        logits: Tensor = self.tag_head(self.dropout(hidden.gather(1, index)))
+        return hidden, logits
+
+    def relate(
+        self,
+        hidden: Tensor,
+        window: Tensor,
+        first: Tensor,
+        last: Tensor,
+        label: Tensor,
+        head: Tensor,
+        tail: Tensor,
+        distance: Tensor,
+    ) -> Tensor:
+        """Relation logits `[P, n_relations]` of ordered pairs of spans.
+
+        `window`, `first`, `last` and `label` `[S]` say in which window a span lies, its first and
+        last token (inclusive) and its label; `head` and `tail` `[P]` are positions among the spans,
+        `distance` `[P]` counts the sentences between them.
+        """
+        logits: Tensor = self.pair_head(hidden, window, first, last, label, head, tail, distance)
+        return logits
+
+
+class PairHead(nn.Module):
+    """Scores ordered pairs of spans.
+
+    A span is its first and last token, their maximum over the span and its label (after Eberts and
+    Ulges, 2020; Zhong and Chen, 2021). A pair is scored by a biaffine form (Dozat and Manning, 2017)
+    plus a perceptron over both spans, their product, the maximum over the tokens between them and
+    their distance.
+    """
+
+    def __init__(
+        self, width: int, *, n_labels: int, n_relations: int, config: ModelConfig
+    ) -> None:
+        super().__init__()
+        pair_width = config.pair_width
+        self.label_embedding = nn.Embedding(n_labels, config.label_width)
+        self.head = nn.Linear(3 * width + config.label_width, pair_width)
+        self.tail = nn.Linear(3 * width + config.label_width, pair_width)
+        self.biaffine = nn.Parameter(
+            torch.randn(n_relations, pair_width + 1, pair_width + 1) / (4 * pair_width)
+        )
+        self.from_head = nn.Linear(pair_width, pair_width)
+        self.from_tail = nn.Linear(pair_width, pair_width)
+        self.from_product = nn.Linear(pair_width, pair_width)
+        self.from_between = nn.Linear(width, pair_width)
+        self.nothing_between = nn.Parameter(torch.zeros(width))
+        self.gap_embedding = nn.Embedding(2 * (len(_GAP_EDGES) + 1), pair_width)
+        self.sentence_embedding = nn.Embedding(N_SENTENCE_DISTANCES, pair_width)
+        nn.init.zeros_(self.gap_embedding.weight)
+        nn.init.zeros_(self.sentence_embedding.weight)
+        self.out = nn.Linear(pair_width, n_relations)
+        self.dropout = nn.Dropout(config.dropout)
+        self.gap_edges: Tensor
+        self.register_buffer("gap_edges", torch.tensor(_GAP_EDGES), persistent=False)
+
+    def forward(
+        self,
+        hidden: Tensor,
+        window: Tensor,
+        first: Tensor,
+        last: Tensor,
+        label: Tensor,
+        head: Tensor,
+        tail: Tensor,
+        distance: Tensor,
+    ) -> Tensor:
+        """Logits `[P, n_relations]`; the arguments are those of `JointModel.relate`."""
+        table = maximum_table(hidden)
+        vectors = torch.cat(
+            [
+                hidden[window, first],
+                hidden[window, last],
+                range_maximum(table, window, first, last + 1),
+                self.label_embedding(label),
+            ],
+            dim=-1,
+        )
+        vectors = self.dropout(vectors)
+        heads = nn.functional.gelu(self.head(vectors))
+        tails = nn.functional.gelu(self.tail(vectors))
+        between, gap = self.between(
+            table, window[head], torch.stack([first[head], last[head], first[tail], last[tail]])
+        )
+        mixed = (
+            self.from_head(heads)[head]
+            + self.from_tail(tails)[tail]
+            + self.from_product(heads[head] * tails[tail])
+            + self.from_between(self.dropout(between))
+            + self.gap_embedding(gap)
+            + self.sentence_embedding(distance)
+        )
+        logits: Tensor = self.out(self.dropout(nn.functional.gelu(mixed)))
+        form = torch.einsum(
+            "px,rxy,py->pr", _with_one(heads[head]), self.biaffine, _with_one(tails[tail])
+        )
+        return logits + form
+
+    def between(self, table: Tensor, window: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
+        """The maximum `[P, D]` over the tokens between two spans, and the bucket `[P]` of the gap.
+
+        `edges` `[4, P]`: first and last token of the head, first and last token of the tail. The
+        bucket tells the number of tokens between and whether the tail stands first.
+        """
+        first_h, last_h, first_t, last_t = edges
+        start = torch.minimum(last_h, last_t) + 1
+        end = torch.maximum(first_h, first_t)
+        gap = (end - start).clamp(min=0)
+        # An empty range asks for one token that exists; the answer is replaced below.
+        start = torch.minimum(start, end)
+        context = range_maximum(table, window, start, torch.maximum(end, start + 1))
+        context = torch.where((gap > 0).unsqueeze(-1), context, self.nothing_between)
+        bucket = torch.bucketize(gap, self.gap_edges, right=True)
+        return context, bucket + (first_h > first_t).long() * (len(_GAP_EDGES) + 1)
+
+
+def maximum_table(hidden: Tensor) -> Tensor:
+    """Maxima over 1, 2, 4, … tokens from each position: `[B, T, D]` to `[levels, B, T, D]`.
+
+    Any range maximum is the larger of two entries (sparse table, Bender and Farach-Colton, 2000),
+    so spans and contexts of all lengths are pooled without a loop over pairs.
+    """
+    levels = [hidden]
+    reach = 1
+    while 2 * reach <= hidden.shape[1]:
+        previous = levels[-1]
+        shifted = torch.cat([previous[:, reach:], previous[:, -reach:]], dim=1)
+        levels.append(torch.maximum(previous, shifted))
+        reach *= 2
+    return torch.stack(levels)
+
+
+def range_maximum(table: Tensor, window: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """Maxima `[N, D]` over the tokens `start` to `end` (exclusive, not empty) of each window."""
+    length = end - start
+    # floor(log2) in integers: one comparison a level is exact where a logarithm is not.
+    powers = 2 ** torch.arange(1, table.shape[0], device=table.device)
+    level = (length.unsqueeze(-1) >= powers).sum(dim=-1)
+    return torch.maximum(table[level, window, start], table[level, window, end - 2**level])
+
+
+def _with_one(vectors: Tensor) -> Tensor:
+    """The vectors with a constant 1 appended, so that the biaffine form holds its linear parts."""
+    return torch.cat([vectors, torch.ones_like(vectors[:, :1])], dim=-1)

@@ -1,0 +1,326 @@
+"""Reports for people: a folder with report.json, report.md and figures, and a terminal summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from pressgang.evaluation import Confusion, DocumentScores, Report, SystemScores
+from pressgang.scoring import Counts, Interval, MacroF1, Score
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
+
+NOT_RECORDED = "not recorded"
+DASH = "–"
+BLUE, ORANGE, GREY = "#56B4E9", "#D55E00", "#666666"
+"""Colours that colour-blind readers tell apart (Okabe & Ito 2008)."""
+
+
+Figure = Score | MacroF1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a table: a measure, the model's figure, and the baseline's if there is one."""
+
+    name: str
+    model: Figure
+    baseline: Figure | None
+
+
+def write_report(report: Report, run: Mapping[str, Any], directory: Path) -> list[Path]:
+    """Paths of what was written: report.json, report.md, and one PNG for each figure.
+
+    `run` says how the predictions came about (JSON types): config, seed, versions, machine,
+    seconds, data, encoder, parameters, protocol, command. What it lacks is printed as not
+    recorded. The same report and run give the same files.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    record = {"report": report.to_dict(), "run": dict(run)}
+    texts = {
+        "report.json": json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
+        "report.md": render_markdown(report, run),
+    }
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8")
+    entities, relations = label_rows(report)
+    figures = {
+        "entities.png": _draw_bars(entities, "Entities by label: strict F1"),
+        "relations.png": _draw_bars(relations, "Relations by label: strict F1, end to end"),
+        "confusion.png": _draw_confusion(report.confusion),
+    }
+    for name, figure in figures.items():
+        figure.savefig(directory / name, dpi=110, metadata={"Software": None})
+    return [directory / name for name in (*texts, *figures)]
+
+
+def summary_rows(report: Report) -> tuple[list[Row], list[Row]]:
+    """The figures that sum up a report: on entities, and on relations."""
+    model, baseline = report.model, report.baseline
+    return (
+        _beside(_summarise_entities(model), _summarise_entities(baseline)),
+        _beside(_summarise_relations(model), _summarise_relations(baseline)),
+    )
+
+
+def label_rows(report: Report) -> tuple[list[Row], list[Row]]:
+    """The strict figures of each label, by falling support: on entities, and on relations."""
+    entities, relations = report.model.entities.by_label, report.model.relations.by_label
+    baseline = report.baseline
+    return (
+        _beside(_by_support(entities), baseline.entities.by_label if baseline else {}),
+        _beside(_by_support(relations), baseline.relations.by_label if baseline else {}),
+    )
+
+
+def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
+    """The report as Markdown: definitions first, then the figures, then the run."""
+    entities, relations = summary_rows(report)
+    entity_labels, relation_labels = label_rows(report)
+    confusion = report.confusion
+    matrix = [
+        [name, *(str(n or "") for n in row)]
+        for name, row in zip([*confusion.labels, "spurious"], confusion.rows, strict=True)
+    ]
+    parts = [
+        "# Evaluation",
+        f"{len(report.documents)} documents. Protocol: {recorded(run, 'protocol')}. "
+        + ("" if report.baseline else "No baseline was given."),
+        "## What the figures mean",
+        definitions(report),
+        "## Entities",
+        score_table(entities),
+        "![F1 of each entity label with its interval and the baseline](entities.png)",
+        score_table(entity_labels),
+        "## Relations",
+        score_table(relations),
+        "![F1 of each relation label with its interval and the baseline](relations.png)",
+        score_table(relation_labels),
+        "## Confusion of entity labels",
+        "![Gold labels against predicted labels](confusion.png)",
+        markdown_table(["gold \\ predicted", *confusion.labels, "missed"], matrix),
+        "## Documents",
+        _document_table(report.documents),
+        "## The run",
+        run_table(run),
+        "### Configuration",
+        markdown_table(["setting", "value"], _flatten(run["config"]))
+        if run.get("config")
+        else NOT_RECORDED,
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def definitions(report: Report) -> str:
+    """A Markdown list of what each measure of the report means."""
+    return "\n".join(f"- **{name}**: {text}" for name, text in report.definitions.items())
+
+
+def score_table(rows: Iterable[Row]) -> str:
+    """A Markdown table of figures with interval, support and baseline."""
+    header = ["", "P", "R", "F1", "95 % interval", "support", "predicted"]
+    header += ["baseline P / R / F1", "95 % interval"]
+    return markdown_table(header, [_cells(row) for row in rows])
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; bars and line breaks in cells are made harmless."""
+    lines = [header, ["---"] * len(header), *rows]
+    cells = [[" ".join(cell.replace("|", "\\|").split()) for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def run_table(run: Mapping[str, Any]) -> str:
+    """A Markdown table of how the predictions came about, and one of the data they rest on."""
+    machine: Mapping[str, Any] = run.get("machine") or {}
+    encoder: Mapping[str, Any] = run.get("encoder") or {}
+    facts = {
+        "command": f"`{run['command']}`" if run.get("command") else NOT_RECORDED,
+        "seed": recorded(run, "seed"),
+        "encoder": recorded(encoder, "name"),
+        "encoder weights, SHA-256": recorded(encoder, "sha256"),
+        "parameters": f"{recorded(run, 'parameters')} (encoder: {recorded(encoder, 'parameters')})",
+        "CPU": f"{recorded(machine, 'cpu')}, cores: {recorded(machine, 'cores')}",
+        "memory, GiB": recorded(machine, "memory_gib"),
+        "GPU": "none" if machine.get("gpu", "") is None else recorded(machine, "gpu"),
+        "time, seconds": recorded(run, "seconds"),
+    } | {f"version of {name}": str(v) for name, v in (run.get("versions") or {}).items()}
+    keys = ("path", "documents", "entities", "relations", "sha256")
+    files = [[recorded(file, key) for key in keys] for file in run.get("data") or ()]
+    table = markdown_table(["", ""], facts.items())
+    return f"{table}\n\nData: " + (f"\n\n{markdown_table(keys, files)}" if files else NOT_RECORDED)
+
+
+def recorded(record: Mapping[str, Any], key: str) -> str:
+    """The value of a key in words, or that it was not recorded."""
+    value = record.get(key)
+    if value is None:
+        return NOT_RECORDED
+    return f"{value:,}" if isinstance(value, int | float) and key != "seed" else str(value)
+
+
+def render_summary(report: Report, console: Console) -> None:
+    """Print a table of the summary rows."""
+    for title, rows in zip(("Entities", "Relations"), summary_rows(report), strict=True):
+        table = Table("", title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+        for name in ("P", "R", "F1", "95 %", "support", "baseline P / R / F1"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in rows:
+            name, precision, recall, f1, interval, support, _, baseline, *_ = _cells(row)
+            table.add_row(name, precision, recall, f1, interval, support, baseline)
+        console.print(table)
+
+
+def format_interval(interval: Interval | None) -> str:
+    """The two ends of an interval, or a dash."""
+    return f"{interval.low:.3f}{DASH}{interval.high:.3f}" if interval else DASH
+
+
+def _summarise_entities(system: SystemScores | None) -> dict[str, Figure | None]:
+    if system is None:
+        return {}
+    return {
+        "strict, micro": system.entities.micro,
+        "strict, macro": system.entities.macro,
+        "boundaries": system.entities.boundaries,
+        "seen mentions": system.entities.seen,
+        "unseen mentions": system.entities.unseen,
+    }
+
+
+def _summarise_relations(system: SystemScores | None) -> dict[str, Figure | None]:
+    if system is None:
+        return {}
+    by_distance = system.relations.by_distance.items()
+    return {
+        "strict, micro": system.relations.micro,
+        "strict, macro": system.relations.macro,
+        "boundaries": system.relations.boundaries,
+        "on gold entities": system.relations.on_gold_entities,
+    } | {f"sentence distance {name}": score for name, score in by_distance}
+
+
+def _by_support(by_label: Mapping[str, Score]) -> dict[str, Score]:
+    return dict(sorted(by_label.items(), key=lambda entry: -entry[1].counts.n_gold))
+
+
+def _beside(
+    model: Mapping[str, Score] | Mapping[str, Figure | None],
+    baseline: Mapping[str, Score] | Mapping[str, Figure | None],
+) -> list[Row]:
+    """A row for each figure that the model has."""
+    return [Row(name, figure, baseline.get(name)) for name, figure in model.items() if figure]
+
+
+def _cells(row: Row) -> list[str]:
+    if isinstance(row.model, MacroF1):
+        size = [f"{row.model.n_labels} labels", DASH]
+    else:
+        size = [str(row.model.counts.n_gold), str(row.model.counts.n_predicted)]
+    cells = [row.name, *_rates(row.model), format_interval(row.model.interval), *size]
+    if row.baseline is None:
+        return [*cells, DASH, DASH]
+    return [*cells, " / ".join(_rates(row.baseline)), format_interval(row.baseline.interval)]
+
+
+def _rates(figure: Figure | Counts) -> tuple[str, str, str]:
+    """Precision, recall and F1 with three digits; a dash where there is no denominator."""
+    if isinstance(figure, MacroF1):
+        return DASH, DASH, f"{figure.f1:.3f}" if figure.n_labels else DASH
+    counts = figure.counts if isinstance(figure, Score) else figure
+    return (
+        f"{counts.precision:.3f}" if counts.n_predicted else DASH,
+        f"{counts.recall:.3f}" if counts.n_gold else DASH,
+        f"{counts.f1:.3f}" if counts.n_predicted + counts.n_gold else DASH,
+    )
+
+
+def _document_table(documents: Iterable[DocumentScores]) -> str:
+    half = ["P", "R", "F1", "support", "baseline F1"]
+    rows = []
+    for document in documents:
+        row = [document.id]
+        for counts, baseline in (
+            (document.entities, document.baseline_entities),
+            (document.relations, document.baseline_relations),
+        ):
+            row += [*_rates(counts), str(counts.n_gold), _rates(baseline)[2] if baseline else DASH]
+        rows.append(row)
+    header = [
+        "document",
+        *(f"{kind} {name}" for kind in ("entities", "relations") for name in half),
+    ]
+    return markdown_table(header, rows)
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
+    """Settings by dotted name."""
+    rows: list[list[str]] = []
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            rows += _flatten(value, f"{prefix}{key}.")
+        else:
+            rows.append([f"{prefix}{key}", json.dumps(value, ensure_ascii=False)])
+    return rows
+
+
+def _draw_bars(rows: Sequence[Row], title: str) -> Picture:
+    """Horizontal bars of F1 with intervals as lines and the baseline as diamonds."""
+    from matplotlib.figure import Figure as Picture
+
+    picture = Picture(figsize=(8, 1.5 + 0.3 * len(rows)), layout="constrained")
+    axes = picture.subplots()
+    scores = [row.model for row in rows if isinstance(row.model, Score)]
+    axes.barh(range(len(rows)), [s.counts.f1 for s in scores], 0.64, color=BLUE, label="model")
+    lines = [(y, s.interval) for y, s in enumerate(scores) if s.interval]
+    axes.hlines(
+        [y for y, _ in lines],
+        [interval.low for _, interval in lines],
+        [interval.high for _, interval in lines],
+        color="black",
+        label="95 % interval",
+    )
+    marks = [(row.baseline, y) for y, row in enumerate(rows) if isinstance(row.baseline, Score)]
+    if marks:
+        f1, places = [score.counts.f1 for score, _ in marks], [y for _, y in marks]
+        axes.plot(f1, places, "D", color=ORANGE, mec="white", ms=7, clip_on=False, label="baseline")
+    axes.set(xlim=(0, 1), xlabel="F1", title=f"{title} (support in brackets)")
+    names = [f"{row.name} ({score.counts.n_gold})" for row, score in zip(rows, scores, strict=True)]
+    axes.set_yticks(range(len(rows)), names)
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="#DDDDDD")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    picture.legend(loc="outside lower center", ncols=3, frameon=False)
+    return picture
+
+
+def _draw_confusion(confusion: Confusion) -> Picture:
+    """Counts of gold label against predicted label, shaded by their share of the row."""
+    from matplotlib.figure import Figure
+
+    n = len(confusion.rows)
+    picture = Picture(figsize=(2.6 + 0.52 * n, 2.2 + 0.42 * n), layout="constrained")
+    axes = picture.subplots()
+    shares = [[count / max(sum(row), 1) for count in row] for row in confusion.rows]
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for y, row in enumerate(confusion.rows):
+        for x, count in enumerate(row):
+            if count:
+                color = "white" if shares[y][x] > 0.6 else "black"
+                axes.text(x, y, str(count), ha="center", va="center", color=color, size=9)
+    axes.set_xticks(range(n), [*confusion.labels, "missed"], rotation=45, ha="right")
+    axes.set_yticks(range(n), [*confusion.labels, "spurious"])
+    for border in (axes.axhline, axes.axvline):
+        border(n - 1.5, color=GREY, lw=1)
+    axes.set(xlabel="predicted", ylabel="gold", title="Entities with the same span: counts")
+    picture.colorbar(image, ax=axes, label="share of the row", fraction=0.04)
+    return picture

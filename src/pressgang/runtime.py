@@ -1,0 +1,95 @@
+"""The model behind two calls on arrays: windows in, hidden states and tags out; pairs in, scores out.
+
+This is the torch half. Hidden states stay on the device between the two calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pressgang.batches import SpanBatch, WindowBatch
+from pressgang.config import ModelConfig
+from pressgang.model import JointModel
+from pressgang.objective import as_tensors
+from pressgang.schema import Schema
+
+Floats = npt.NDArray[np.float64]
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device to use: "auto" takes a GPU where there is one.
+
+    Raises ValueError if CUDA is asked for and is not there.
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device cuda was asked for, but torch finds no GPU")
+    return torch.device(wanted)
+
+
+class TorchRuntime:
+    """A trained `JointModel` for prediction, on a CPU or a GPU."""
+
+    def __init__(self, model: JointModel, *, device: str = "auto") -> None:
+        self.device = pick_device(device)
+        self.model = model.eval().to(self.device)
+
+    def encode(self, batch: WindowBatch) -> tuple[Tensor, Floats]:
+        """Hidden states `[B, T, D]` (on the device) and tag logits `[B, W, n_tags]`."""
+        with torch.inference_mode(), self._autocast():
+            hidden, logits = self.model.encode(**as_tensors(batch, self.device))
+            return hidden, logits.float().cpu().numpy().astype(np.float64)
+
+    def relate(self, hidden: Tensor, batch: SpanBatch) -> Floats:
+        """Probabilities `[P, n_relations]` of the relations of each pair."""
+        with torch.inference_mode(), self._autocast():
+            logits = self.model.relate(hidden, **as_tensors(batch, self.device))
+            return logits.float().sigmoid().cpu().numpy().astype(np.float64)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.device.type == "cuda" and torch.cuda.is_bf16_supported():
+            return torch.autocast("cuda", torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def save(self, folder: Path) -> None:
+        """Write the weights and the encoder's configuration."""
+        state = {name: t.detach().cpu().contiguous() for name, t in self.model.state_dict().items()}
+        save_file(state, folder / "model.safetensors")
+        encoder_config = self.model.encoder.config.to_json_string(use_diff=False)
+        (folder / "encoder.json").write_text(encoder_config, encoding="utf-8")
+
+    @classmethod
+    def load(
+        cls, folder: Path, schema: Schema, config: ModelConfig, *, device: str = "auto"
+    ) -> TorchRuntime:
+        """The runtime that `save` wrote.
+
+        Raises ValueError if the weights do not fit the model.
+        """
+        from transformers import AutoConfig, AutoModel
+
+        record = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+        encoder = AutoModel.from_config(AutoConfig.for_model(**record))
+        model = JointModel(
+            encoder,
+            n_labels=len(schema.entity_labels),
+            n_relations=len(schema.relation_labels),
+            config=config,
+        )
+        path = folder / "model.safetensors"
+        try:
+            model.load_state_dict(load_file(path))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            raise ValueError(f"{path}: not the weights of this model ({error})") from None
+        return cls(model, device=device)

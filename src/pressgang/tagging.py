@@ -1,0 +1,154 @@
+"""Entities as tags of words: what the tag head learns, and how its logits become spans.
+
+Tag 0 is O, `1 + 2 * label` is B-label, `2 + 2 * label` is I-label, labels counted as in the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pressgang.document import Entity
+from pressgang.encoding import EncodedText, Ints
+from pressgang.schema import Schema
+
+Floats = npt.NDArray[np.float64]
+
+IGNORED = -100
+"""The target of padded words: no loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Entities of one document as word ranges: `start` and `end` (inclusive) words, `label` index
+    and `score`, all `[n_spans]`, in order of the text."""
+
+    start: Ints
+    end: Ints
+    label: Ints
+    score: Floats
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def take(self, chosen: npt.NDArray[np.bool_] | Ints) -> Spans:
+        """The chosen spans."""
+        return Spans(self.start[chosen], self.end[chosen], self.label[chosen], self.score[chosen])
+
+
+def spans_of(
+    entities: Sequence[Entity], encoded: EncodedText, schema: Schema
+) -> tuple[Spans, list[Entity]]:
+    """Entities as word ranges, and for each span the entity that it stands for.
+
+    An entity that does not begin and end on a word border, or whose label is not in the schema,
+    has no span and is in neither; the caller counts it.
+    """
+    starts = {int(start): index for index, (start, _) in enumerate(encoded.words.tolist())}
+    ends = {int(end): index for index, (_, end) in enumerate(encoded.words.tolist())}
+    labels = {label: index for index, label in enumerate(schema.entity_labels)}
+    kept = [e for e in entities if e.start in starts and e.end in ends and e.label in labels]
+    columns = [(starts[e.start], ends[e.end], labels[e.label]) for e in kept]
+    table = np.array(columns, dtype=np.int64).reshape(-1, 3)
+    scores = np.array([1.0 if e.score is None else e.score for e in kept])
+    return Spans(table[:, 0], table[:, 1], table[:, 2], scores), kept
+
+
+def entity_of(spans: Spans, index: int, encoded: EncodedText, schema: Schema) -> Entity:
+    """The entity at a span."""
+    return Entity(
+        int(encoded.words[spans.start[index], 0]),
+        int(encoded.words[spans.end[index], 1]),
+        schema.entity_labels[int(spans.label[index])],
+        float(spans.score[index]),
+    )
+
+
+def tags_of(spans: Spans, n_words: int) -> tuple[Ints, int]:
+    """Tags `[n_words]` of flat spans, and how many spans found their words taken.
+
+    Where spans overlap the longer wins, then the earlier; the others are counted, not tagged.
+    """
+    tags = np.zeros(n_words, dtype=np.int64)
+    n_lost = 0
+    for index in np.lexsort((spans.start, spans.start - spans.end)).tolist():
+        start, end = int(spans.start[index]), int(spans.end[index])
+        if tags[start : end + 1].any():
+            n_lost += 1
+            continue
+        tags[start] = 1 + 2 * spans.label[index]
+        tags[start + 1 : end + 1] = 2 + 2 * spans.label[index]
+    return tags, n_lost
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Log probabilities along the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    result: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
+
+
+def decode(log_probabilities: Floats, sentences: Ints) -> Spans:
+    """The spans of the most probable legal tag sequence of each sentence.
+
+    `log_probabilities` [n_words, n_tags] and `sentences` [n_words] belong to consecutive words of
+    one text. I-x may only follow B-x or I-x (Viterbi under that constraint). A span's score is the
+    product of the probabilities of its tags.
+    """
+    n_words, n_tags = log_probabilities.shape
+    if not n_words:
+        empty = np.zeros(0, dtype=np.int64)
+        return Spans(empty, empty, empty, np.zeros(0))
+    starts = np.flatnonzero(np.diff(sentences, prepend=sentences[0] - 1))
+    lengths = np.diff(np.append(starts, n_words))
+    tags = np.zeros(n_words, dtype=np.int64)
+    # Sentences of similar length go together, so that padding never dominates.
+    order = np.argsort(lengths, kind="stable")
+    for rows in np.array_split(order, max(1, len(order) // 64)):
+        longest = int(lengths[rows].max())
+        steps = np.arange(longest)
+        inside = steps < lengths[rows, None]
+        word = np.minimum(starts[rows, None] + steps, n_words - 1)
+        best = _viterbi(np.where(inside[..., None], log_probabilities[word], 0.0))
+        tags[word[inside]] = best[inside]
+    return _spans_of_tags(tags, log_probabilities)
+
+
+def _viterbi(scores: Floats) -> Ints:
+    """The best legal tags `[S, T]` for scores `[S, T, n_tags]`.
+
+    Only I-x is constrained, so the best predecessor is one of two: the best of all tags, or for
+    I-x the better of B-x and I-x. Padding after a sentence scores 0 everywhere, which leaves the
+    path before it as it is because O may follow anything.
+    """
+    n_rows, n_steps, n_tags = scores.shape
+    row = np.arange(n_rows)
+    back = np.zeros((n_steps, n_rows, n_tags), dtype=np.int64)
+    reached = scores[:, 0].copy()
+    reached[:, 2::2] = -np.inf
+    inside = np.arange(2, n_tags, 2)
+    for step in range(1, n_steps):
+        best = reached.argmax(axis=1)
+        came_from = np.repeat(best[:, None], n_tags, axis=1)
+        came_from[:, inside] = inside - (reached[:, inside - 1] > reached[:, inside])
+        back[step] = came_from
+        reached = np.take_along_axis(reached, came_from, axis=1) + scores[:, step]
+    tags = np.zeros((n_rows, n_steps), dtype=np.int64)
+    tags[:, -1] = reached.argmax(axis=1)
+    for step in range(n_steps - 1, 0, -1):
+        tags[:, step - 1] = back[step, row, tags[:, step]]
+    return tags
+
+
+def _spans_of_tags(tags: Ints, log_probabilities: Floats) -> Spans:
+    """The spans of a legal tag sequence; every B- begins one, I- continues it."""
+    start = np.flatnonzero(tags % 2 == 1)
+    following = np.append(tags[1:], 0)
+    end = np.flatnonzero((tags > 0) & ((following == 0) | (following % 2 == 1)))
+    taken = np.take_along_axis(log_probabilities, tags[:, None], axis=1)[:, 0]
+    total = np.append(0.0, np.cumsum(taken))
+    score = np.exp(np.minimum(total[end + 1] - total[start], 0.0))
+    return Spans(start, end, (tags[start] - 1) // 2, score)

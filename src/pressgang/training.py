@@ -1,0 +1,323 @@
+"""One plain training loop on `accelerate`: CPU, GPU or several processes, with resume.
+
+The randomness of an epoch depends on the seed, the epoch and the process alone, so a run that was
+killed and resumed goes the way of one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pressgang.batches import View
+from pressgang.config import RunConfig, TrainingConfig
+from pressgang.document import Document
+from pressgang.encoding import TextEncoder
+from pressgang.extractor import Extractor
+from pressgang.model import JointModel
+from pressgang.objective import Example, JointLoss, make_example
+from pressgang.pretrained import load_encoder
+from pressgang.runtime import TorchRuntime, pick_device
+from pressgang.schema import Schema
+from pressgang.windows import cut
+
+_BUCKET_BATCHES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training gives back: the model, and what it could not learn from.
+
+    `n_processes` is how many processes trained it; `n_far_relations` are gold relations whose
+    arguments no window of the plain cut holds together.
+    """
+
+    extractor: Extractor
+    n_processes: int
+    n_parameters: int
+    n_lost_entities: int
+    n_lost_relations: int
+    n_far_relations: int
+
+
+def train(
+    config: RunConfig,
+    documents: Sequence[Document],
+    schema: Schema,
+    *,
+    checkpoint: Path,
+    resume: bool = False,
+    console: Console | None = None,
+) -> Trained:
+    """A model trained on the documents, by the recipe in `config.training`.
+
+    The state is written to the folder `checkpoint` every few epochs; with `resume` the run goes on
+    from there. The weights kept are the moving average at the end of the last epoch.
+
+    Raises ValueError if there is nothing to learn from, or the checkpoint belongs to another run.
+    """
+    if not schema.entity_labels:
+        raise ValueError("nothing to train on: no document has an entity")
+    accelerator = _accelerator(config.training)
+    set_seed(config.seed)
+    encoder, tokenizer = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
+    text_encoder = TextEncoder(tokenizer)
+    model = JointModel(
+        encoder,
+        n_labels=len(schema.entity_labels),
+        n_relations=len(schema.relation_labels),
+        config=config.model,
+    )
+    if config.training.freeze_word_embeddings:
+        model.encoder.get_input_embeddings().requires_grad_(False)
+    examples = [make_example(document, text_encoder, schema) for document in documents]
+    run = _Run(config, accelerator, model, schema, text_encoder, examples, documents)
+    first = run.restore(checkpoint) if resume else 0
+    run.fit(first, checkpoint, console)
+    run.use_average()
+    extractor = Extractor(schema, text_encoder, TorchRuntime(model, device=str(run.device)), config)
+    return Trained(
+        extractor,
+        accelerator.num_processes,
+        sum(p.numel() for p in model.parameters()),
+        sum(e.n_lost_entities for e in examples),
+        sum(e.n_lost_relations for e in examples),
+        sum(_n_far(e, config, text_encoder) for e in examples),
+    )
+
+
+class _Run:
+    """The state of a run: model, optimizer, moving average."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        accelerator: Accelerator,
+        model: JointModel,
+        schema: Schema,
+        text_encoder: TextEncoder,
+        examples: Sequence[Example],
+        documents: Sequence[Document],
+    ) -> None:
+        recipe = config.training
+        self.config, self.accelerator, self.model, self.examples = (
+            config,
+            accelerator,
+            model,
+            examples,
+        )
+        self.n_special = len(text_encoder.prefix) + len(text_encoder.suffix)
+        self.device = accelerator.device
+        self.fingerprint = _fingerprint(config, documents)
+        loss = JointLoss(model, schema, text_encoder, predicted_spans=recipe.predicted_spans)
+        self.named = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        optimizer = torch.optim.AdamW(_groups(self.named, recipe))
+        self.peaks = [group["lr"] for group in optimizer.param_groups]
+        self.loss, self.optimizer = accelerator.prepare(loss, optimizer)
+        self.average = {n: p.detach().clone() for n, p in self.named.items()}
+        self.n_steps = 0
+
+    def fit(self, first: int, checkpoint: Path, console: Console | None) -> None:
+        """Train the epochs from `first` on."""
+        recipe = self.config.training
+        bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("epochs  loss {task.fields[loss]:.3f}"),
+            TimeRemainingColumn(),
+            console=console or Console(stderr=True),
+            disable=not self.accelerator.is_main_process,
+        )
+        with bar:
+            task = bar.add_task("", total=recipe.epochs, completed=first, loss=math.nan)
+            for epoch in range(first, recipe.epochs):
+                loss = self.epoch(epoch)
+                bar.update(task, completed=epoch + 1, loss=loss)
+                if (epoch + 1) % recipe.checkpoint_epochs == 0 and epoch + 1 < recipe.epochs:
+                    self.save(checkpoint, epoch + 1)
+
+    def epoch(self, epoch: int) -> float:
+        """Train one epoch; its mean loss."""
+        n, rank = self.accelerator.num_processes, self.accelerator.process_index
+        seed = self.config.seed * 1_000_003 + epoch
+        torch.manual_seed(seed * 97 + rank)
+        self.loss.train()
+        batches = plan(self.examples, self.config, self.n_special, np.random.default_rng(seed))
+        total = 0.0
+        for step, batch in enumerate(batches):
+            self._set_rates((epoch + step / len(batches)) / self.config.training.epochs)
+            # A process without a share of the last batch goes through the motions with weight 0.
+            share = batch[rank::n]
+            total += self._step(share or batch[:1], bool(share), seed * 1_009 + step)
+        return total / max(1, len(batches))
+
+    def _step(self, batch: list[tuple[int, View]], counts: bool, seed: int) -> float:
+        recipe = self.config.training
+        tags, pairs, n_words, n_pairs = self.loss(
+            [self.examples[index] for index, _ in batch], [view for _, view in batch], seed=seed
+        )
+        weight = float(counts)
+        # Sums are divided by what all processes saw, so that their number makes no difference.
+        seen: Tensor = self.accelerator.reduce(weight * torch.stack([n_words, n_pairs]))
+        seen = seen.clamp(min=1.0)
+        loss = weight * (tags / seen[0] + recipe.relation_weight * pairs / seen[1])
+        self.accelerator.backward(loss * self.accelerator.num_processes)
+        self.accelerator.clip_grad_norm_(list(self.named.values()), recipe.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.n_steps += 1
+        decay = min(recipe.average_decay, (1 + self.n_steps) / (10 + self.n_steps))
+        for name, parameter in self.named.items():
+            self.average[name].lerp_(parameter.detach(), 1.0 - decay)
+        return float(loss.detach())
+
+    def _set_rates(self, progress: float) -> None:
+        """Linear warm-up to the peak, then linear decay to zero at the end of the run."""
+        warm_up = self.config.training.warm_up
+        factor = (progress + 1e-3) / warm_up if progress < warm_up else (1 - progress) / (1 - warm_up)
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * min(1.0, factor)
+
+    def use_average(self) -> None:
+        """Put the moving average into the model."""
+        with torch.no_grad():
+            for name, parameter in self.named.items():
+                parameter.copy_(self.average[name])
+
+    def save(self, folder: Path, epoch: int) -> None:
+        """Write the state after `epoch` epochs, all of it or nothing."""
+        if self.accelerator.is_main_process:
+            tensors: dict[str, Tensor] = {}
+            for name, parameter in self.named.items():
+                tensors[f"parameter/{name}"] = parameter.detach()
+                tensors[f"average/{name}"] = self.average[name]
+                for key, value in self.optimizer.state[parameter].items():
+                    tensors[f"optimizer/{key}/{name}"] = value
+            folder.mkdir(parents=True, exist_ok=True)
+            metadata = {
+                "epoch": str(epoch),
+                "n_steps": str(self.n_steps),
+                "fingerprint": self.fingerprint,
+            }
+            partial = folder / "state.partial"
+            save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, partial, metadata)
+            os.replace(partial, folder / "state.safetensors")
+        self.accelerator.wait_for_everyone()
+
+    def restore(self, folder: Path) -> int:
+        """Read the state that `save` wrote; the number of epochs it had seen, 0 if there is none."""
+        from safetensors import safe_open
+
+        path = folder / "state.safetensors"
+        if not path.exists():
+            return 0
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+        if metadata["fingerprint"] != self.fingerprint:
+            raise ValueError(f"{path}: the checkpoint is of a run with other settings or data")
+        tensors = load_file(path, device=str(self.device))
+        with torch.no_grad():
+            for name, parameter in self.named.items():
+                parameter.copy_(tensors[f"parameter/{name}"])
+                self.average[name].copy_(tensors[f"average/{name}"])
+                self.optimizer.state[parameter] = {
+                    key: tensors[f"optimizer/{key}/{name}"]
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
+                step = self.optimizer.state[parameter]["step"]
+                self.optimizer.state[parameter]["step"] = step.cpu()
+        self.n_steps = int(metadata["n_steps"])
+        return int(metadata["epoch"])
+
+
+def plan(
+    examples: Sequence[Example], config: RunConfig, n_special: int, random: np.random.Generator
+) -> list[list[tuple[int, View]]]:
+    """The batches of an epoch: windows of similar length together, in random order.
+
+    Each document's first core has a random length, so that borders and context differ by epoch.
+    """
+    windows = []
+    for index, example in enumerate(examples):
+        first_core = int(random.integers(1, config.windows.core_tokens + 1))
+        for window in cut(
+            example.encoded, config.windows, n_special=n_special, first_core=first_core
+        ):
+            windows.append((index, View(example.encoded, window)))
+    size = config.training.batch_windows
+    shuffled = [windows[i] for i in random.permutation(len(windows))]
+    batches = []
+    for at in range(0, len(shuffled), size * _BUCKET_BATCHES):
+        bucket = sorted(
+            shuffled[at : at + size * _BUCKET_BATCHES], key=lambda member: member[1].n_tokens
+        )
+        batches += [bucket[i : i + size] for i in range(0, len(bucket), size)]
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def _accelerator(recipe: TrainingConfig) -> Accelerator:
+    device = pick_device(recipe.device)
+    precision = recipe.precision
+    if precision == "auto":
+        precision = "bf16" if _has_bf16(device) else "fp32"
+    return Accelerator(
+        cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no"
+    )
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16 itself, so that it is faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _groups(named: dict[str, Tensor], recipe: TrainingConfig) -> list[dict[str, Any]]:
+    """Parameters by learning rate and decay; biases, norms and vectors are not decayed."""
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in named.items():
+        is_encoder = name.startswith("encoder.")
+        rate = recipe.encoder_learning_rate if is_encoder else recipe.head_learning_rate
+        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": p, "lr": r, "weight_decay": d} for (r, d), p in groups.items()]
+
+
+def _n_far(example: Example, config: RunConfig, text_encoder: TextEncoder) -> int:
+    """Relations whose arguments no window holds together, in the cut that prediction uses."""
+    n_special = len(text_encoder.prefix) + len(text_encoder.suffix)
+    windows = cut(example.encoded, config.windows, n_special=n_special)
+    start, end = example.spans.start, example.spans.end
+    n_far = 0
+    for head, tail, _ in example.relations.tolist():
+        first, last = min(start[head], start[tail]), max(end[head], end[tail])
+        n_far += not any(w.start_word <= first and last < w.end_word for w in windows)
+    return n_far
+
+
+def _fingerprint(config: RunConfig, documents: Sequence[Document]) -> str:
+    """What must be the same for a checkpoint to be gone on from."""
+    record = [asdict(config), [document.to_dict() for document in documents]]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def remove(checkpoint: Path) -> None:
+    """Delete a checkpoint that is no longer needed."""
+    shutil.rmtree(checkpoint, ignore_errors=True)
