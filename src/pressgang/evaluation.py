@@ -24,12 +24,11 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "nothing is left out of either. A dash stands where a figure has no denominator.",
         "micro, macro": "Micro: counts are added over all documents and labels, then divided. "
         "Macro: the plain mean of the F1 of the labels in gold; its support is their number.",
-        "interval": f"The middle {scoring.LEVEL:.0%} of F1 under the percentile bootstrap over documents "
-        f"(Efron & Tibshirani 1993): {scoring.N_RESAMPLES:,} times, as many documents as there are "
-        "get drawn with replacement; resamples in which the figure is undefined are left out. It shows "
-        "what other documents of the same kind would change, not what other training runs would, "
-        "and is too narrow where documents are few or a label stands in few of them. A dash stands "
-        "where fewer than two documents have any.",
+        "interval": f"The middle {scoring.LEVEL:.0%} of F1 in the percentile bootstrap over "
+        f"documents (Efron & Tibshirani 1993): {scoring.N_RESAMPLES:,} times as many documents as "
+        "there are get drawn with replacement, those draws left out in which F1 is undefined. It "
+        "shows what other documents of the kind would change, not what other training runs would. "
+        "It is too narrow where few documents count, and a dash where fewer than two do.",
         "entities, strict": "An entity is correct if one in gold has the same first and last "
         "character and the same label (for flat entities, seqeval's count in strict IOB2 mode).",
         "entities, boundaries": "Distinct spans, whatever their label.",
@@ -93,8 +92,7 @@ class SystemScores:
 class Confusion:
     """Entities by gold label (rows, then spurious) and predicted label (columns, then missed).
 
-    `rows` `[n_labels + 1, n_labels + 1]`; a row adds to the label's support, a column to what was
-    predicted of it.
+    `rows` `[n_labels + 1, n_labels + 1]` add to support, columns to what was predicted.
     """
 
     labels: tuple[str, ...]
@@ -110,6 +108,12 @@ class DocumentScores:
     relations: Counts
     baseline_entities: Counts | None
     baseline_relations: Counts | None
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> DocumentScores:
+        """The scores in the record of a document."""
+        counts = {key: c and Counts.from_dict(c) for key, c in record.items() if key != "id"}
+        return cls(record["id"], **counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ class Report:
             _read_system(record["model"]),
             _read_system(record["baseline"]) if record["baseline"] else None,
             Confusion(tuple(confusion["labels"]), tuple(map(tuple, confusion["rows"]))),
-            tuple(_read_document(row) for row in record["documents"]),
+            tuple(DocumentScores.from_dict(row) for row in record["documents"]),
             record["seed"],
             dict(record["definitions"]),
         )
@@ -171,17 +175,15 @@ def evaluate(
 
     pairs = _pair(gold, predicted, "predicted")
     on_gold = _pair_on_gold(gold, predicted_on_gold, "predicted_on_gold")
-    model = SystemScores(_score_entities(pairs, seen, seed), _score_relations(pairs, on_gold, seed))
-    if baseline is None:
-        documents = tuple(_score_document(pair, None) for pair in pairs)
-        return Report(model, None, _confusion(pairs), documents, seed)
-
-    beside = _pair(gold, baseline, "baseline")
-    on_gold = _pair_on_gold(gold, baseline_on_gold, "baseline_on_gold")
-    memory = SystemScores(
-        _score_entities(beside, seen, seed), _score_relations(beside, on_gold, seed)
+    model = _score_system(pairs, on_gold, seen, seed)
+    memory = beside = None
+    if baseline is not None:
+        beside = _pair(gold, baseline, "baseline")
+        on_gold = _pair_on_gold(gold, baseline_on_gold, "baseline_on_gold")
+        memory = _score_system(beside, on_gold, seen, seed)
+    documents = tuple(
+        _score_document(pair, beside[place] if beside else None) for place, pair in enumerate(pairs)
     )
-    documents = tuple(_score_document(*both) for both in zip(pairs, beside, strict=True))
     return Report(model, memory, _confusion(pairs), documents, seed)
 
 
@@ -197,7 +199,8 @@ def _pair(gold: Sequence[Document], others: Sequence[Document], name: str) -> li
             raise ValueError(f"{name}: document {document.id!r} is missing")
         if by_id[document.id].text != document.text:
             raise ValueError(f"{name}: document {document.id!r} has another text than in gold")
-    if unknown := by_id.keys() - {document.id for document in gold}:
+    if len(others) > len(gold):
+        unknown = by_id.keys() - {document.id for document in gold}
         raise ValueError(f"{name}: document {min(unknown)!r} is not in gold")
     return [(document, by_id[document.id]) for document in gold]
 
@@ -223,38 +226,33 @@ def _score_document(pair: Pair, baseline: Pair | None) -> DocumentScores:
     )
 
 
-def _score_entities(
-    pairs: list[Pair], seen: Mapping[str, Set[str]] | None, seed: int
-) -> EntityScores:
+def _score_system(
+    pairs: list[Pair], on_gold: list[Pair] | None, seen: Mapping[str, Set[str]] | None, seed: int
+) -> SystemScores:
     by_label = [scoring.entity_counts_by_label(*pair) for pair in pairs]
-    by_seen = (
-        None
-        if seen is None
-        else [scoring.entity_counts_by_seen(*pair, seen[pair[0].id]) for pair in pairs]
+    by_seen = seen and [scoring.entity_counts_by_seen(*pair, seen[pair[0].id]) for pair in pairs]
+    entities = EntityScores(
+        micro=Score.of([scoring.entity_counts(*pair) for pair in pairs], seed=seed),
+        macro=MacroF1.of(by_label, seed=seed),
+        boundaries=Score.of([scoring.entity_boundary_counts(*pair) for pair in pairs], seed=seed),
+        seen=Score.of_group(by_seen, "seen", seed=seed) if by_seen else None,
+        unseen=Score.of_group(by_seen, "unseen", seed=seed) if by_seen else None,
+        by_label=_scores_by_label(by_label, seed),
     )
-    return EntityScores(
-        Score.of([scoring.entity_counts(*pair) for pair in pairs], seed=seed),
-        MacroF1.of(by_label, seed=seed),
-        Score.of([scoring.entity_boundary_counts(*pair) for pair in pairs], seed=seed),
-        None if by_seen is None else Score.of_group(by_seen, "seen", seed=seed),
-        None if by_seen is None else Score.of_group(by_seen, "unseen", seed=seed),
-        _scores_by_label(by_label, seed),
-    )
-
-
-def _score_relations(pairs: list[Pair], on_gold: list[Pair] | None, seed: int) -> RelationScores:
+    given = [scoring.relation_counts(*pair) for pair in on_gold or ()]
     by_label = [scoring.relation_counts_by_label(*pair) for pair in pairs]
     by_distance = [scoring.relation_counts_by_distance(*pair) for pair in pairs]
-    return RelationScores(
-        Score.of([scoring.relation_counts(*pair) for pair in pairs], seed=seed),
-        MacroF1.of(by_label, seed=seed),
-        Score.of([scoring.relation_boundary_counts(*pair) for pair in pairs], seed=seed),
-        Score.of([scoring.relation_counts(*pair) for pair in on_gold], seed=seed)
-        if on_gold
-        else None,
-        _scores_by_label(by_label, seed),
-        {name: Score.of_group(by_distance, name, seed=seed) for name in scoring.DISTANCES},
+    relations = RelationScores(
+        micro=Score.of([scoring.relation_counts(*pair) for pair in pairs], seed=seed),
+        macro=MacroF1.of(by_label, seed=seed),
+        boundaries=Score.of([scoring.relation_boundary_counts(*pair) for pair in pairs], seed=seed),
+        on_gold_entities=Score.of(given, seed=seed) if given else None,
+        by_label=_scores_by_label(by_label, seed),
+        by_distance={
+            name: Score.of_group(by_distance, name, seed=seed) for name in scoring.DISTANCES
+        },
     )
+    return SystemScores(entities, relations)
 
 
 def _scores_by_label(per_document: Sequence[Mapping[str, Counts]], seed: int) -> dict[str, Score]:
@@ -306,10 +304,3 @@ def _read_score(name: str, record: Any) -> Any:
     if name.startswith("by_"):
         return {key: Score.from_dict(score) for key, score in record.items()}
     return record and (MacroF1 if name == "macro" else Score).from_dict(record)
-
-
-def _read_document(record: Mapping[str, Any]) -> DocumentScores:
-    counts = {
-        name: value and Counts.from_dict(value) for name, value in record.items() if name != "id"
-    }
-    return DocumentScores(record["id"], **counts)

@@ -78,14 +78,12 @@ class Extractor:
         n_special = len(self.text_encoder.prefix) + len(self.text_encoder.suffix)
         windows = cut(encoded, self.config.windows, n_special=n_special)
         given = spans_of(source.entities, encoded, self.schema)[0] if with_entities else None
-        empty = np.zeros(0, dtype=np.int64)
-        nothing = Spans(empty, empty, empty, np.zeros(0))
         return _Job(
             source if with_entities else Document(source.id, source.text),
             encoded,
             [View(encoded, window) for window in windows],
             given,
-            nothing if given is None else given,
+            Spans.none() if given is None else given,
             len(windows),
         )
 
@@ -136,8 +134,7 @@ class Extractor:
                     np.concatenate([scores[index] for index in members]),
                     job.encoded.sentences[start:end],
                 )
-                moved = Spans(found.start + start, found.end + start, found.label, found.score)
-                job.spans = _join(job.spans, moved)
+                job.spans = job.spans.joined(found.moved(start))
             job.n_left -= len(members)
         for batch, hidden in zip(batches, hidden_states, strict=True):
             self._relate([chunk[index] for index in batch], hidden)
@@ -246,11 +243,6 @@ def _by_job(chunk: Sequence[tuple[_Job, View]]) -> Iterator[tuple[_Job, list[int
         members.setdefault(id(job), []).append(index)
     for positions in members.values():
         yield chunk[positions[0]][0], positions
-
-
-def _join(first: Spans, second: Spans) -> Spans:
-    names = ("start", "end", "label", "score")
-    return Spans(*(np.concatenate([getattr(first, n), getattr(second, n)]) for n in names))
 
 
 def _write_json(path: Path, record: Any) -> None:

@@ -155,7 +155,8 @@ def _article(view: _View) -> Iterator[str]:
     yield (
         f'<article aria-labelledby="d{view.number}">\n<header>\n'
         f'<h2 id="d{view.number}"><bdi>{_name(document)}</bdi></h2>\n'
-        f'<p>{_totals((document,))} · <a class="top" href="#top">Top</a></p>\n</header>\n'
+        f'<p>{_totals((document,))} <span class="top">· <a href="#top">Top</a></span></p>\n'
+        "</header>\n"
     )
     if not document.text:
         yield "<p>This document has no text.</p>\n</article>\n"

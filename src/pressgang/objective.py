@@ -128,15 +128,14 @@ class JointLoss(nn.Module):
     def _guesses(self, logits: Tensor, views: Sequence[View]) -> list[Spans]:
         """The spans that the tagger would now predict in each window, in words of the document."""
         if not self.predicted_spans:
-            return [_no_spans() for _ in views]
+            return [Spans.none() for _ in views]
         scores = log_softmax(logits.detach().float().cpu().numpy().astype(np.float64))
         guesses = []
         for row, view in enumerate(views):
             window = view.window
             sentences = view.encoded.sentences[window.start_word : window.end_word]
             spans = decode(scores[row, : len(sentences)], sentences)
-            shift = window.start_word
-            guesses.append(Spans(spans.start + shift, spans.end + shift, spans.label, spans.score))
+            guesses.append(spans.moved(window.start_word))
         return guesses
 
 
@@ -146,11 +145,6 @@ def as_tensors(batch: WindowBatch | SpanBatch, device: torch.device) -> dict[str
         name: torch.from_numpy(np.ascontiguousarray(getattr(batch, name))).to(device)
         for name in type(batch).__dataclass_fields__
     }
-
-
-def _no_spans() -> Spans:
-    empty = np.zeros(0, dtype=np.int64)
-    return Spans(empty, empty, empty, np.zeros(0))
 
 
 def _with_wrong(
@@ -174,12 +168,7 @@ def _with_wrong(
         dtype=np.int64,
     )
     wrong = np.sort(random.permutation(wrong)[:limit])
-    both = Spans(
-        *(
-            np.concatenate([getattr(spans, name)[inside], getattr(guess, name)[wrong]])
-            for name in ("start", "end", "label", "score")
-        )
-    )
+    both = spans.take(inside).joined(guess.take(wrong))
     return both, np.concatenate([inside, np.full(len(wrong), -1)])
 
 

@@ -3,18 +3,22 @@
   const svg = document.querySelector(".arcs");
   const active = "mark[data-e]:not(.off, .low), li[data-h]";
 
-  const draw = (home, relation) => {
-    const anchor = (key) => {
-      const box = home.querySelector(`mark[data-e="${key}"]`).getClientRects()[0];
-      return [box.left + box.width / 2 + scrollX, box.top + scrollY];
-    };
-    const [x1, y1] = anchor(relation.dataset.h);
-    const [x2, y2] = anchor(relation.dataset.t);
-    const lift = Math.min(48, 16 + Math.abs(x2 - x1) / 8);
-    const arc = `M${x1} ${y1}C${x1} ${y1 - lift} ${x2} ${y2 - lift} ${x2} ${y2 - 5}`;
-    const tip = `M${x2 - 4.5} ${y2 - 8}L${x2} ${y2}L${x2 + 4.5} ${y2 - 8}Z`;
-    const place = `x="${(x1 + x2) / 2}" y="${(y1 + y2) / 2 - 0.75 * lift - 4}"`;
-    svg.insertAdjacentHTML("beforeend", `<path d="${arc}"/><path class="tip" d="${tip}"/><text ${place}/>`);
+  /* An arc above mentions on one line; between lines, from the facing edge to the facing edge. */
+  const draw = (home, relation, named) => {
+    const box = (key) => home.querySelector(`mark[data-e="${key}"]`).getClientRects()[0];
+    const [head, tail] = [box(relation.dataset.h), box(relation.dataset.t)];
+    const [x1, x2] = [head, tail].map((rect) => rect.left + rect.width / 2 + scrollX);
+    const down = tail.top >= head.bottom - 4;
+    const up = tail.bottom <= head.top + 4;
+    const y1 = (down ? head.bottom : head.top) + scrollY;
+    const y2 = (up ? tail.bottom : tail.top) + scrollY;
+    const bend = down || up ? (y2 - y1) / 2 : -Math.min(48, 16 + Math.abs(x2 - x1) / 8);
+    const back = up ? 7 : -7;
+    const arc = `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${down || up ? y2 - bend : y2 + bend} ${x2} ${y2 + back}`;
+    const tip = `M${x2 - 4.5} ${y2 + back}L${x2} ${y2}L${x2 + 4.5} ${y2 + back}Z`;
+    svg.insertAdjacentHTML("beforeend", `<path d="${arc}"/><path class="tip" d="${tip}"/>`);
+    if (!named || down || up) return;
+    svg.insertAdjacentHTML("beforeend", `<text x="${(x1 + x2) / 2}" y="${y1 + 0.75 * bend - 4}"/>`);
     svg.lastElementChild.textContent = relation.querySelector("span").textContent;
   };
 
@@ -32,7 +36,7 @@
     for (const k of keys) all(`mark[data-e="${k}"]`, home).forEach((mark) => mark.classList.add("on"));
     for (const relation of shown) {
       relation.classList.add("on");
-      draw(home, relation);
+      draw(home, relation, shown.length === 1); /* names of several would collide; the list has them */
     }
   };
 
@@ -69,5 +73,7 @@
       reach(element);
     });
   });
-  if (innerWidth < 1088) document.querySelector("aside details").open = false;
+  const legend = document.querySelector("aside details");
+  if (innerWidth < 1088) legend.open = false;
+  addEventListener("beforeprint", () => { legend.open = true; });
 })();

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +22,6 @@ NOT_RECORDED = "not recorded"
 DASH = "–"
 BLUE, ORANGE, GREY = "#56B4E9", "#D55E00", "#666666"
 """Colours that colour-blind readers tell apart (Okabe & Ito 2008)."""
-
 
 Figure = Score | MacroF1
 
@@ -66,19 +65,19 @@ def summary_rows(report: Report) -> tuple[list[Row], list[Row]]:
     """The figures that sum up a report: on entities, and on relations."""
     model, baseline = report.model, report.baseline
     return (
-        _beside(_summarise_entities(model), _summarise_entities(baseline)),
-        _beside(_summarise_relations(model), _summarise_relations(baseline)),
+        _beside(_summarise_entities(model), _summarise_entities(baseline) if baseline else {}),
+        _beside(_summarise_relations(model), _summarise_relations(baseline) if baseline else {}),
     )
 
 
 def label_rows(report: Report) -> tuple[list[Row], list[Row]]:
     """The strict figures of each label, by falling support: on entities, and on relations."""
-    entities, relations = report.model.entities.by_label, report.model.relations.by_label
-    baseline = report.baseline
-    return (
-        _beside(_by_support(entities), baseline.entities.by_label if baseline else {}),
-        _beside(_by_support(relations), baseline.relations.by_label if baseline else {}),
-    )
+    model, baseline = report.model, report.baseline
+    entities = _beside(model.entities.by_label, baseline.entities.by_label if baseline else {})
+    relations = _beside(model.relations.by_label, baseline.relations.by_label if baseline else {})
+    for rows in (entities, relations):
+        rows.sort(key=lambda row: -row.model.support)
+    return entities, relations
 
 
 def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
@@ -90,6 +89,7 @@ def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
         [name, *(str(n or "") for n in row)]
         for name, row in zip([*confusion.labels, "spurious"], confusion.rows, strict=True)
     ]
+    config = json.dumps(run.get("config"), ensure_ascii=False, indent=1)
     parts = [
         "# Evaluation",
         f"{len(report.documents)} documents. Protocol: {recorded(run, 'protocol')}. "
@@ -112,9 +112,7 @@ def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
         "## The run",
         run_table(run),
         "### Configuration",
-        markdown_table(["setting", "value"], _flatten(run["config"]))
-        if run.get("config")
-        else NOT_RECORDED,
+        f"```json\n{config}\n```" if run.get("config") else NOT_RECORDED,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -142,6 +140,7 @@ def run_table(run: Mapping[str, Any]) -> str:
     """A Markdown table of how the predictions came about, and one of the data they rest on."""
     machine: Mapping[str, Any] = run.get("machine") or {}
     encoder: Mapping[str, Any] = run.get("encoder") or {}
+    versions = {f"version of {name}": str(v) for name, v in (run.get("versions") or {}).items()}
     facts = {
         "command": f"`{run['command']}`" if run.get("command") else NOT_RECORDED,
         "seed": recorded(run, "seed"),
@@ -152,7 +151,7 @@ def run_table(run: Mapping[str, Any]) -> str:
         "memory, GiB": recorded(machine, "memory_gib"),
         "GPU": "none" if machine.get("gpu", "") is None else recorded(machine, "gpu"),
         "time, seconds": recorded(run, "seconds"),
-    } | {f"version of {name}": str(v) for name, v in (run.get("versions") or {}).items()}
+    } | (versions or {"versions": NOT_RECORDED})
     keys = ("path", "documents", "entities", "relations", "sha256")
     files = [[recorded(file, key) for key in keys] for file in run.get("data") or ()]
     table = markdown_table(["", ""], facts.items())
@@ -170,13 +169,14 @@ def recorded(record: Mapping[str, Any], key: str) -> str:
 def render_summary(report: Report, console: Console) -> None:
     """Print a table of the summary rows."""
     for title, rows in zip(("Entities", "Relations"), summary_rows(report), strict=True):
-        table = Table("", title=title, title_justify="left", box=SIMPLE, pad_edge=False)
-        for name in ("P", "R", "F1", "95 %", "support", "baseline P / R / F1"):
-            table.add_column(name, justify="right", no_wrap=True)
+        table = Table(title, box=SIMPLE_HEAD, show_edge=False, padding=0)
+        for name in ("P", "R", "F1", "95 %", "support", "baseline P/R/F1"):
+            table.add_column(name, justify="right")
         for row in rows:
             name, precision, recall, f1, interval, support, _, baseline, *_ = _cells(row)
+            baseline = baseline.replace(" ", "")
             table.add_row(name, precision, recall, f1, interval, support, baseline)
-        console.print(table)
+        console.print(table, "")
 
 
 def format_interval(interval: Interval | None) -> str:
@@ -184,9 +184,7 @@ def format_interval(interval: Interval | None) -> str:
     return f"{interval.low:.3f}{DASH}{interval.high:.3f}" if interval else DASH
 
 
-def _summarise_entities(system: SystemScores | None) -> dict[str, Figure | None]:
-    if system is None:
-        return {}
+def _summarise_entities(system: SystemScores) -> dict[str, Figure | None]:
     return {
         "strict, micro": system.entities.micro,
         "strict, macro": system.entities.macro,
@@ -196,36 +194,28 @@ def _summarise_entities(system: SystemScores | None) -> dict[str, Figure | None]
     }
 
 
-def _summarise_relations(system: SystemScores | None) -> dict[str, Figure | None]:
-    if system is None:
-        return {}
+def _summarise_relations(system: SystemScores) -> dict[str, Figure | None]:
     by_distance = system.relations.by_distance.items()
     return {
         "strict, micro": system.relations.micro,
         "strict, macro": system.relations.macro,
         "boundaries": system.relations.boundaries,
         "on gold entities": system.relations.on_gold_entities,
-    } | {f"sentence distance {name}": score for name, score in by_distance}
+        **{f"sentence distance {distance}": score for distance, score in by_distance},
+    }
 
 
-def _by_support(by_label: Mapping[str, Score]) -> dict[str, Score]:
-    return dict(sorted(by_label.items(), key=lambda entry: -entry[1].counts.n_gold))
-
-
-def _beside(
-    model: Mapping[str, Score] | Mapping[str, Figure | None],
-    baseline: Mapping[str, Score] | Mapping[str, Figure | None],
-) -> list[Row]:
+def _beside(model: Mapping[str, Figure | None], baseline: Mapping[str, Figure | None]) -> list[Row]:
     """A row for each figure that the model has."""
     return [Row(name, figure, baseline.get(name)) for name, figure in model.items() if figure]
 
 
 def _cells(row: Row) -> list[str]:
-    if isinstance(row.model, MacroF1):
-        size = [f"{row.model.n_labels} labels", DASH]
+    cells = [row.name, *_rates(row.model), format_interval(row.model.interval)]
+    if isinstance(row.model, Score):
+        cells += [str(row.model.support), str(row.model.counts.n_predicted)]
     else:
-        size = [str(row.model.counts.n_gold), str(row.model.counts.n_predicted)]
-    cells = [row.name, *_rates(row.model), format_interval(row.model.interval), *size]
+        cells += [f"{row.model.support} labels", DASH]
     if row.baseline is None:
         return [*cells, DASH, DASH]
     return [*cells, " / ".join(_rates(row.baseline)), format_interval(row.baseline.interval)]
@@ -254,22 +244,8 @@ def _document_table(documents: Iterable[DocumentScores]) -> str:
         ):
             row += [*_rates(counts), str(counts.n_gold), _rates(baseline)[2] if baseline else DASH]
         rows.append(row)
-    header = [
-        "document",
-        *(f"{kind} {name}" for kind in ("entities", "relations") for name in half),
-    ]
+    header = ["document", *(f"{kind} {name}" for kind in ("entity", "relation") for name in half)]
     return markdown_table(header, rows)
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
-    """Settings by dotted name."""
-    rows: list[list[str]] = []
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            rows += _flatten(value, f"{prefix}{key}.")
-        else:
-            rows.append([f"{prefix}{key}", json.dumps(value, ensure_ascii=False)])
-    return rows
 
 
 def _draw_bars(rows: Sequence[Row], title: str) -> Picture:
@@ -293,8 +269,8 @@ def _draw_bars(rows: Sequence[Row], title: str) -> Picture:
         f1, places = [score.counts.f1 for score, _ in marks], [y for _, y in marks]
         axes.plot(f1, places, "D", color=ORANGE, mec="white", ms=7, clip_on=False, label="baseline")
     axes.set(xlim=(0, 1), xlabel="F1", title=f"{title} (support in brackets)")
-    names = [f"{row.name} ({score.counts.n_gold})" for row, score in zip(rows, scores, strict=True)]
-    axes.set_yticks(range(len(rows)), names)
+    names = [f"{row.name} ({row.model.support})" for row in rows]
+    axes.set_yticks(range(len(rows)), names, parse_math=False)
     axes.invert_yaxis()
     axes.grid(axis="x", color="#DDDDDD")
     axes.set_axisbelow(True)
@@ -305,7 +281,7 @@ def _draw_bars(rows: Sequence[Row], title: str) -> Picture:
 
 def _draw_confusion(confusion: Confusion) -> Picture:
     """Counts of gold label against predicted label, shaded by their share of the row."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     n = len(confusion.rows)
     picture = Picture(figsize=(2.6 + 0.52 * n, 2.2 + 0.42 * n), layout="constrained")
@@ -317,8 +293,10 @@ def _draw_confusion(confusion: Confusion) -> Picture:
             if count:
                 color = "white" if shares[y][x] > 0.6 else "black"
                 axes.text(x, y, str(count), ha="center", va="center", color=color, size=9)
-    axes.set_xticks(range(n), [*confusion.labels, "missed"], rotation=45, ha="right")
-    axes.set_yticks(range(n), [*confusion.labels, "spurious"])
+    axes.set_xticks(
+        range(n), [*confusion.labels, "missed"], rotation=45, ha="right", parse_math=False
+    )
+    axes.set_yticks(range(n), [*confusion.labels, "spurious"], parse_math=False)
     for border in (axes.axhline, axes.axvline):
         border(n - 1.5, color=GREY, lw=1)
     axes.set(xlabel="predicted", ylabel="gold", title="Entities with the same span: counts")

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -88,6 +89,11 @@ class Score:
     counts: Counts
     interval: Interval | None
 
+    @property
+    def support(self) -> int:
+        """How many things are in gold."""
+        return self.counts.n_gold
+
     @classmethod
     def of(cls, per_document: Sequence[Counts], *, seed: int) -> Score:
         """The sum of the counts of documents, with its interval."""
@@ -113,6 +119,11 @@ class MacroF1:
     f1: float
     n_labels: int
     interval: Interval | None
+
+    @property
+    def support(self) -> int:
+        """How many labels are in gold."""
+        return self.n_labels
 
     @classmethod
     def of(cls, per_document: Sequence[Mapping[str, Counts]], *, seed: int) -> MacroF1:
@@ -264,18 +275,25 @@ def _resample(
 ) -> npt.NDArray[np.float64]:
     """Totals `[n_resamples, ...]` of counts `[n_documents, ...]` drawn with replacement.
 
-    No totals if fewer than two documents count anything. Those that count nothing are drawn as
-    one, which changes no distribution and saves time.
+    The same seed draws the same documents for every figure. No totals if fewer than two documents
+    count anything.
     """
     n_documents = len(counts)
     if not n_documents:
         raise ValueError("there is no document to resample")
-    counts = counts[counts.reshape(n_documents, -1).any(axis=1)]
-    if len(counts) < 2:
+    if counts.reshape(n_documents, -1).any(axis=1).sum() < 2:
         return counts[:0]
-    shares = [1 / n_documents] * len(counts) + [1 - len(counts) / n_documents]
-    n_drawn = np.random.default_rng(seed).multinomial(n_documents, shares, size=n_resamples)
-    return np.asarray(np.tensordot(n_drawn[:, :-1].astype(float), counts, axes=1))
+    return np.asarray(np.tensordot(_draw(n_documents, seed, n_resamples), counts, axes=1))
+
+
+@lru_cache(maxsize=1)
+def _draw(n_documents: int, seed: int, n_resamples: int) -> npt.NDArray[np.float64]:
+    """How often each resample draws each document, `[n_resamples, n_documents]`."""
+    size = (n_resamples, n_documents)
+    drawn = np.random.default_rng(seed).integers(n_documents, size=size)
+    cells = np.arange(n_resamples)[:, None] * n_documents + drawn
+    n_drawn = np.bincount(cells.ravel(), minlength=n_resamples * n_documents)
+    return n_drawn.reshape(size).astype(float)
 
 
 def _middle(values: npt.NDArray[np.float64], level: float) -> Interval | None:

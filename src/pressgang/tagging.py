@@ -38,6 +38,25 @@ class Spans:
         """The chosen spans."""
         return Spans(self.start[chosen], self.end[chosen], self.label[chosen], self.score[chosen])
 
+    def moved(self, by: int) -> Spans:
+        """The same spans, `by` words later."""
+        return Spans(self.start + by, self.end + by, self.label, self.score)
+
+    def joined(self, others: Spans) -> Spans:
+        """These spans and then the others."""
+        return Spans(
+            np.concatenate([self.start, others.start]),
+            np.concatenate([self.end, others.end]),
+            np.concatenate([self.label, others.label]),
+            np.concatenate([self.score, others.score]),
+        )
+
+    @classmethod
+    def none(cls) -> Spans:
+        """No spans."""
+        empty = np.zeros(0, dtype=np.int64)
+        return cls(empty, empty, empty, np.zeros(0))
+
 
 def spans_of(
     entities: Sequence[Entity], encoded: EncodedText, schema: Schema
@@ -100,8 +119,7 @@ def decode(log_probabilities: Floats, sentences: Ints) -> Spans:
     """
     n_words, n_tags = log_probabilities.shape
     if not n_words:
-        empty = np.zeros(0, dtype=np.int64)
-        return Spans(empty, empty, empty, np.zeros(0))
+        return Spans.none()
     starts = np.flatnonzero(np.diff(sentences, prepend=sentences[0] - 1))
     lengths = np.diff(np.append(starts, n_words))
     tags = np.zeros(n_words, dtype=np.int64)

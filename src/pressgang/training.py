@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import set_seed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.console import Console
@@ -124,10 +124,10 @@ class _Run:
         )
         self.n_special = len(text_encoder.prefix) + len(text_encoder.suffix)
         self.device = accelerator.device
-        self.fingerprint = _fingerprint(config, documents)
+        self.fingerprint = fingerprint(config, documents)
         loss = JointLoss(model, schema, text_encoder, predicted_spans=recipe.predicted_spans)
         self.named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        optimizer = torch.optim.AdamW(_groups(self.named, recipe))
+        optimizer = torch.optim.AdamW(_groups(self.named, recipe), fused=True)
         self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.loss, self.optimizer = accelerator.prepare(loss, optimizer)
         self.average = {n: p.detach().clone() for n, p in self.named.items()}
@@ -312,10 +312,15 @@ def _n_far(example: Example, config: RunConfig, text_encoder: TextEncoder) -> in
     return n_far
 
 
-def _fingerprint(config: RunConfig, documents: Sequence[Document]) -> str:
+def fingerprint(config: RunConfig, documents: Sequence[Document]) -> str:
     """What must be the same for a checkpoint to be gone on from."""
     record = [asdict(config), [document.to_dict() for document in documents]]
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes."""
+    return PartialState().is_main_process
 
 
 def remove(checkpoint: Path) -> None:

@@ -61,9 +61,10 @@ def read_relations(
             continue
         if link.direction not in ("right", "left", "bi"):
             log.report(ProblemKind.BAD_DIRECTION, f"{link}: direction {brief(link.direction)}")
+        for label in link.labels:
+            if config and label not in config.relation_labels:
+                log.report(ProblemKind.UNKNOWN_RELATION_LABEL, f"{link}: {brief(label)}")
         for relation in _stated(link, mentions):
-            if config and relation.label not in config.relation_labels:
-                log.report(ProblemKind.UNKNOWN_RELATION_LABEL, str(link))
             if relation in relations:
                 log.report(ProblemKind.DUPLICATE_RELATION, str(link), lost_relations=1)
             relations[relation] = None
@@ -95,7 +96,7 @@ def _check_names(region: Region, config: LabelingConfig | None, log: ProblemLog)
         return
     for label in region.labels:
         if label not in config.entity_labels:
-            log.report(ProblemKind.UNKNOWN_LABEL, str(region))
+            log.report(ProblemKind.UNKNOWN_LABEL, f"{region}: {brief(label)}")
     if region.from_name not in config.control_names or region.to_name != config.text_name:
         names = f"from_name {brief(region.from_name)}, to_name {brief(region.to_name)}"
         log.report(ProblemKind.UNKNOWN_TAG, f"{region}: {names}")
@@ -104,30 +105,29 @@ def _check_names(region: Region, config: LabelingConfig | None, log: ProblemLog)
 def _place(region: Region, text: str, log: ProblemLog) -> slice | None:
     """The characters that a region marks, without outer white space; None if that is reported."""
     start, end, n_lost = region.start, region.end, len(region.labels)
-    offsets = f"{region}: [{brief(start)}, {brief(end)})"
     # bool is an int to isinstance, but no offset.
     if type(start) is not int or type(end) is not int:
         kind = ProblemKind.HTML_OFFSETS if region.is_html else ProblemKind.OFFSETS_NOT_INTEGERS
-        log.report(kind, offsets, lost_entities=n_lost)
+        log.report(kind, str(region), lost_entities=n_lost)
         return None
     found = fit(text, start, end, marked=region.marked)
     if region.is_html and (not region.marked or found is None or found.repair):
-        log.report(ProblemKind.HTML_OFFSETS, offsets, lost_entities=n_lost)
+        log.report(ProblemKind.HTML_OFFSETS, str(region), lost_entities=n_lost)
         return None
     if found is None:
         is_inside = 0 <= start < end <= len(text)
         kind = ProblemKind.TEXT_MISMATCH if is_inside else ProblemKind.BAD_OFFSETS
-        there = f" is {brief(text[start:end])}" if is_inside else f" of {len(text)} characters"
-        log.report(kind, offsets + there, lost_entities=n_lost)
+        there = f"there is {brief(text[start:end])}" if is_inside else f"text ends at {len(text)}"
+        log.report(kind, f"{region}: {there}", lost_entities=n_lost)
         return None
     surface = text[found.start : found.end]
     if not surface.strip():
-        log.report(ProblemKind.BAD_OFFSETS, f"{offsets} is blank", lost_entities=n_lost)
+        log.report(ProblemKind.BAD_OFFSETS, f"{region}: blank", lost_entities=n_lost)
         return None
     if found.repair:
-        log.report(found.repair, f"{offsets} read as [{found.start}, {found.end})")
+        log.report(found.repair, f"{region}: read as [{found.start}, {found.end})")
     if surface != surface.strip():
-        log.report(ProblemKind.TRIMMED, f"{offsets} is {brief(surface)}")
+        log.report(ProblemKind.TRIMMED, f"{region}: {brief(surface)}")
     stripped_start = found.end - len(surface.lstrip())
     return slice(stripped_start, stripped_start + len(surface.strip()))
 

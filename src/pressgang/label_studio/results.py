@@ -23,7 +23,9 @@ class Region:
     to_name: object
 
     def __str__(self) -> str:
-        return f"region {self.id or 'without id'} {brief(self.marked)} ({', '.join(self.labels)})"
+        name = self.id or "without id"
+        place = f"[{brief(self.start)}, {brief(self.end)})"
+        return f"region {name} {brief(self.marked)} ({', '.join(self.labels)}) {place}"
 
     def has_place_of(self, other: Region) -> bool:
         """Whether both have the same offsets."""
@@ -99,8 +101,8 @@ def _region(entry: object, log: ProblemLog) -> Region | None:
         return None
     field_name = "hypertextlabels" if "hypertextlabels" in value else "labels"
     if field_name not in value and entry.get("type") not in ("labels", "hypertextlabels"):
-        kind = f"{_id(entry.get('id'))} of type {brief(entry.get('type'))}"
-        log.report(ProblemKind.NOT_A_SPAN, f"region {kind}", lost_entities=1)
+        message = f"result {_id(entry.get('id'))} has the type {brief(entry.get('type'))}"
+        log.report(ProblemKind.NOT_A_SPAN, message, lost_entities=1)
         return None
     written = value.get(field_name)
     labels = _labels(written)

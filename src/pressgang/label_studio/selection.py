@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -10,12 +11,12 @@ from typing import Any
 from pressgang.label_studio.problems import ProblemKind, ProblemLog, brief
 from pressgang.label_studio.results import Marks
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def chosen_annotation(record: Mapping[str, Any], log: ProblemLog) -> Mapping[str, Any] | None:
     """The annotation to read: ground truth first, then the latest; None if that is reported."""
-    # Label Studio before 1.0 wrote `completions`.
-    written = record.get("annotations", record.get("completions"))
-    entries = written if isinstance(written, list) else [] if written is None else [written]
+    entries = _annotations(record)
     usable = [a for a in entries if isinstance(a, dict) and isinstance(a.get("result"), list)]
     if len(usable) < len(entries):
         n_bad = len(entries) - len(usable)
@@ -44,7 +45,7 @@ def text_of(fields: object, key: str | None, marks: Marks, log: ProblemLog) -> s
     """The text of a task; None, with all its marks reported as lost, if there is none."""
     text = fields.get(key) if isinstance(fields, dict) and key is not None else None
     if isinstance(text, str) and text.strip():
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if _SURROGATE.search(text):
             log.report(ProblemKind.LONE_SURROGATE, brief(text))
         return text
     kind = ProblemKind.NO_TEXT
@@ -97,6 +98,14 @@ def likely_text_key(records: Iterable[object]) -> str | None:
     return winners[0] if len(winners) == 1 else None
 
 
+def _annotations(record: Mapping[str, Any]) -> list[object]:
+    # Label Studio before 1.0 wrote `completions`.
+    written = record.get("annotations", record.get("completions"))
+    if written is None:
+        return []
+    return written if isinstance(written, list) else [written]
+
+
 def _time_of_change(annotation: Mapping[str, Any]) -> datetime:
     """When the annotation was last changed; the earliest time there is if it does not say."""
     for key in ("updated_at", "created_at"):
@@ -115,8 +124,7 @@ def _called(annotation: Mapping[str, Any]) -> str:
 
 def _marked(record: Mapping[str, Any]) -> Iterator[tuple[slice, str]]:
     """The places and marked texts of all regions that have integer offsets."""
-    annotations = record.get("annotations")
-    for annotation in annotations if isinstance(annotations, list) else ():
+    for annotation in _annotations(record):
         result = annotation.get("result") if isinstance(annotation, dict) else None
         for entry in result if isinstance(result, list) else ():
             value = entry.get("value") if isinstance(entry, dict) else None

@@ -74,24 +74,15 @@ def read_exports(paths: Iterable[Path], *, config: LabelingConfig | None = None)
 
     Raises ExportError if one of the files is no full JSON export.
     """
-    records = {path: load_records(path) for path in paths}
-    problems: list[Problem] = []
-    drafts = [
-        draft
-        for path, entries in records.items()
-        for draft in _drafts(entries, config, str(path), problems)
-    ]
-    n_tasks = sum(len(entries) for entries in records.values())
-    return Reading(tuple(_told_apart(drafts)), tuple(problems), len(records), n_tasks)
+    exports = [(str(path), load_records(path)) for path in paths]
+    return _read(exports, config)
 
 
 def read_tasks(
     records: Sequence[object], *, config: LabelingConfig | None = None, file: str = ""
 ) -> Reading:
     """The documents of the entries of one export; `file` names it in problems."""
-    problems: list[Problem] = []
-    drafts = list(_drafts(records, config, file, problems))
-    return Reading(tuple(_told_apart(drafts)), tuple(problems), 1, len(records))
+    return _read([(file, records)], config)
 
 
 def to_task(
@@ -149,6 +140,19 @@ def to_result(
 def _score_field(scores: Iterable[float | None]) -> dict[str, float]:
     known = [score for score in scores if score is not None]
     return {"score": round(min(known), 4)} if known else {}
+
+
+def _read(
+    exports: Sequence[tuple[str, Sequence[object]]], config: LabelingConfig | None
+) -> Reading:
+    """The documents of the entries of named exports together."""
+    problems: list[Problem] = []
+    drafts = [
+        draft for file, records in exports for draft in _drafts(records, config, file, problems)
+    ]
+    documents = tuple(_told_apart(drafts))
+    n_tasks = sum(len(records) for _, records in exports)
+    return Reading(documents, tuple(problems), len(exports), n_tasks)
 
 
 @dataclass(frozen=True, slots=True)

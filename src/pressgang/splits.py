@@ -1,0 +1,81 @@
+"""Which documents are tested by a model that has not seen them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pressgang.document import Document
+from pressgang.segmentation import words
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What a model is trained on, and what it is then tested on."""
+
+    train: tuple[Document, ...]
+    test: tuple[Document, ...]
+
+
+def folds(documents: Sequence[Document], n_folds: int, *, seed: int) -> list[Fold]:
+    """Each document is tested in exactly one fold; 0 folds means leave one out.
+
+    Documents whose texts differ by no more than white space are one article and stay together. The
+    folds get about equally many relations.
+
+    Raises ValueError if there are fewer articles than folds, or fewer than two.
+    """
+    groups: dict[str, list[Document]] = {}
+    for document in documents:
+        groups.setdefault(" ".join(document.text.split()), []).append(document)
+    n_parts = n_folds or len(groups)
+    if not 2 <= n_parts <= len(groups):
+        raise ValueError(f"{len(groups)} different articles cannot be split into {n_parts} folds")
+    articles = list(groups.values())
+    if n_folds:
+        random.Random(seed).shuffle(articles)  # noqa: S311 - no secret
+        articles.sort(key=_n_relations, reverse=True)
+    parts: list[list[Document]] = [[] for _ in range(n_parts)]
+    for article in articles:
+        min(parts, key=lambda part: (bool(part), _n_relations(part))).extend(article)
+    return [
+        Fold(tuple(d for other in parts if other is not part for d in other), tuple(part))
+        for part in parts
+    ]
+
+
+def hold_out(documents: Sequence[Document], ids: Sequence[str]) -> Fold:
+    """The documents with these ids for testing, all others for training.
+
+    Raises ValueError if there is no document with such an id, or the text of a held-out document
+    is also among the others.
+    """
+    if unknown := sorted(set(ids) - {document.id for document in documents}):
+        raise ValueError(f"held_out names unknown documents: {', '.join(unknown)}")
+    test = tuple(d for d in documents if d.id in ids)
+    train = tuple(d for d in documents if d.id not in ids)
+    texts = {" ".join(d.text.split()): d.id for d in train}
+    for document in test:
+        if twin := texts.get(" ".join(document.text.split())):
+            raise ValueError(f"held-out document {document.id!r} has the same text as {twin!r}")
+    return Fold(train, test)
+
+
+def shared_runs(fold: Fold, *, length: int = 8) -> tuple[int, int]:
+    """How many runs of `length` words of the test documents also stand in training, and of how many.
+
+    A measure of what articles copy from each other: such text is tested in the words of training.
+    """
+    known = {run for document in fold.train for run in _runs(document.text, length)}
+    runs = [run for document in fold.test for run in _runs(document.text, length)]
+    return sum(run in known for run in runs), len(runs)
+
+
+def _runs(text: str, length: int) -> list[tuple[str, ...]]:
+    tokens = [text[start:end].casefold() for start, end in words(text).tolist()]
+    return [tuple(tokens[i : i + length]) for i in range(len(tokens) - length + 1)]
+
+
+def _n_relations(documents: Sequence[Document]) -> int:
+    return sum(len(document.relations) for document in documents)

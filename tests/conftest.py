@@ -1,0 +1,58 @@
+"""Small real objects that many tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pressgang.document import Document, Entity, Relation
+from tests.encoders import build_encoder
+
+# Tiny models on two threads spend their time waiting for each other.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random two-layer BERT."""
+    return build_encoder("bert", tmp_path_factory.mktemp("encoders") / "bert")
+
+
+@pytest.fixture(scope="session")
+def court_reports() -> list[Document]:
+    """Five short documents with two entity labels and a relation, one of them across sentences."""
+    return [
+        mark("one", "[Askar Usenov](PERSON:a) was jailed in [Osh](PLACE:o).", "a JAILED_IN o"),
+        mark("two", "[Nurlan](PERSON) met [Timur Aliev](PERSON:t) in [Batken](PLACE).", ""),
+        mark("three", "A court jailed [Timur Aliev](PERSON:t) in [Bishkek](PLACE:b).", "t JAILED_IN b"),
+        mark(
+            "four",
+            "[Nurlan](PERSON:n) was caught. He was jailed in [Osh](PLACE:o).",
+            "n JAILED_IN o",
+        ),
+        mark("five", "Nothing happened on Monday, the court said.", ""),
+    ]
+
+
+def mark(name: str, markup: str, relations: str) -> Document:
+    """A Document from text with `[surface](LABEL:id)` and lines `id RELATION id`."""
+    text, entities, by_id = "", [], {}
+    for piece in markup.split("["):
+        if "](" not in piece:
+            text += piece
+            continue
+        surface, _, rest = piece.partition("](")
+        tag, _, after = rest.partition(")")
+        label, _, key = tag.partition(":")
+        entities.append(Entity(len(text), len(text) + len(surface), label))
+        by_id[key] = entities[-1]
+        text += surface + after
+    lines = [line.split() for line in relations.splitlines()]
+    return Document(
+        name,
+        text,
+        tuple(entities),
+        tuple(Relation(by_id[head], by_id[tail], label) for head, label, tail in lines),
+    )
