@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pressgang.document import Document, Entity, Relation
+from pressgang.extractor import Extractor
 from tests.encoders import build_encoder
 
 # Tiny models on two threads spend their time waiting for each other.
@@ -26,7 +27,11 @@ def court_reports() -> list[Document]:
     return [
         mark("one", "[Askar Usenov](PERSON:a) was jailed in [Osh](PLACE:o).", "a JAILED_IN o"),
         mark("two", "[Nurlan](PERSON) met [Timur Aliev](PERSON:t) in [Batken](PLACE).", ""),
-        mark("three", "A court jailed [Timur Aliev](PERSON:t) in [Bishkek](PLACE:b).", "t JAILED_IN b"),
+        mark(
+            "three",
+            "A court jailed [Timur Aliev](PERSON:t) in [Bishkek](PLACE:b).",
+            "t JAILED_IN b",
+        ),
         mark(
             "four",
             "[Nurlan](PERSON:n) was caught. He was jailed in [Osh](PLACE:o).",
@@ -34,6 +39,17 @@ def court_reports() -> list[Document]:
         ),
         mark("five", "Nothing happened on Monday, the court said.", ""),
     ]
+
+
+@pytest.fixture(scope="session")
+def reporter(
+    bert: Path, court_reports: list[Document], tmp_path_factory: pytest.TempPathFactory
+) -> Extractor:
+    """A tiny model that knows the five documents by heart."""
+    from tests.test_training import config_for, run
+
+    config = config_for(bert, epochs=60, average_decay=0.9)
+    return run(config, court_reports, tmp_path_factory.mktemp("reporter")).extractor
 
 
 def mark(name: str, markup: str, relations: str) -> Document:

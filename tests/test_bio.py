@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pressgang.bio import decode, encodable, encode, tag_names
+from tests.bio import decode, encodable, encode, tag_names
 from pressgang.document import Entity
 from pressgang.segmentation import words
 

@@ -88,9 +88,14 @@ def test_an_interrupted_file_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_an_interrupted_file_leaves_the_old_one_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "report.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_text(path) as file:
-        file.write("new")
-        raise RuntimeError
+
+    def write_half() -> None:
+        with atomic_text(path) as file:
+            file.write("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -121,12 +126,20 @@ def test_a_dataset_holds_the_same_documents() -> None:
     assert read == found
     assert [e.score for e in read[2].entities] == [None, 0.25]
     assert read[2].relations[0].score == 0.1235
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True,
+    reason="corpus.to_dataset: Dataset.from_list([]) has no columns, which its features contradict",
+)
+def test_no_documents_are_an_empty_dataset() -> None:
     assert from_dataset(to_dataset([])) == []
 
 
 @pytest.mark.xfail(
     strict=True,
-    reason="corpus.py:19-29: a high and a low surrogate side by side become one character",
+    reason="corpus.to_line: a high and a low surrogate side by side become one character",
 )
 def test_surrogates_side_by_side_stay_two_characters() -> None:
     document = Document("a", "\ud83d\ude00!", (Entity(2, 3, "MARK"),))
@@ -134,7 +147,7 @@ def test_surrogates_side_by_side_stay_two_characters() -> None:
 
 
 @pytest.mark.xfail(
-    strict=True, reason="corpus.py:40-46: json.loads of deeply nested lists is a RecursionError"
+    strict=True, reason="corpus.read_jsonl: json.loads of deeply nested lists is a RecursionError"
 )
 def test_a_line_nested_too_deeply_is_named() -> None:
     with pytest.raises(ValueError, match="memory, line 1"):

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from itertools import permutations
 from typing import Any
 
@@ -192,15 +193,13 @@ def test_a_damaged_record_gives_a_document_or_a_value_error(
         damaged[field] = value
     else:
         damaged[field][0][inner] = value
-    try:
-        Document.from_dict(damaged)
-    except ValueError as error:
-        assert str(error)
+    with suppress(ValueError):
+        assert Document.from_dict(damaged).id == "news-1" or field == "id"
 
 
 @pytest.mark.xfail(
     strict=True,
-    reason="document.py:165: math.isfinite of a whole number beyond 1e308 is an OverflowError",
+    reason="_check_label_and_score: math.isfinite of a 400-digit number is an OverflowError",
 )
 def test_a_huge_whole_number_as_score_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="not a probability"):
@@ -209,7 +208,7 @@ def test_a_huge_whole_number_as_score_is_a_value_error() -> None:
 
 @pytest.mark.xfail(
     strict=True,
-    reason="document.py:115-148: from_dict lets ValueErrors through without the document's id",
+    reason="Document.from_dict lets ValueErrors through without the document's id",
 )
 @pytest.mark.parametrize(
     "changes",
@@ -228,7 +227,7 @@ def test_what_is_wrong_with_a_record_is_said_with_its_name(changes: dict[str, An
 
 
 @pytest.mark.xfail(
-    strict=True, reason="document.py:127-142: an empty string or object passes as no entities"
+    strict=True, reason="Document.from_dict: an empty string or object passes as no entities"
 )
 @pytest.mark.parametrize("field", ["entities", "relations"])
 @pytest.mark.parametrize("value", ["", {}])

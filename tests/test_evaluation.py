@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from pressgang import bio
+from tests import bio
 from pressgang.baseline import Baseline
 from pressgang.document import Document, Entity, Relation
 from pressgang.evaluation import Report, evaluate

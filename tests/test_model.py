@@ -82,9 +82,11 @@ def test_direction_and_sentence_distance_matter(model: JointModel) -> None:
 
 def test_no_pairs_give_no_rows_and_reach_every_weight(model: JointModel) -> None:
     hidden = torch.randn(1, 12, 32, requires_grad=True)
-    logits = model.relate(hidden, **_spans(head=[], tail=[], distance=[]) | {
-        name: torch.zeros(0, dtype=torch.long) for name in ("head", "tail", "distance")
-    })
+    logits = model.relate(
+        hidden,
+        **_spans(head=[], tail=[], distance=[])
+        | {name: torch.zeros(0, dtype=torch.long) for name in ("head", "tail", "distance")},
+    )
     assert logits.shape == (0, 4)
     logits.sum().backward()
     missing = [n for n, p in model.pair_head.named_parameters() if p.grad is None]

@@ -104,7 +104,7 @@ def test_a_held_out_text_that_is_also_trained_on_is_refused() -> None:
 
 def test_a_copied_sentence_is_counted_run_by_run() -> None:
     copied = "The court in Osh jailed the man for six years."
-    train = Document("a", f"Kyiv reports today. {copied} He appealed.")
+    train = Document("a", f"Kyiv reports today: {copied} He appealed.")
     test = Document("b", f"Something else entirely happened here. {copied.upper()}")
     n_words, n_new = 11, 6
     shared, total = shared_runs(Fold((train,), (test,)))
@@ -125,7 +125,8 @@ def test_a_text_shorter_than_a_run_has_no_runs() -> None:
 
 
 @pytest.mark.xfail(
-    strict=True, reason="splits.py:60: the text of a training document whose id is '' is not seen"
+    strict=True,
+    reason="splits.hold_out: the text of a training document whose id is '' is not seen",
 )
 def test_the_twin_of_a_held_out_text_is_refused_whatever_its_id() -> None:
     with pytest.raises(ValueError, match="the same text"):

@@ -44,7 +44,9 @@ def config_for(encoder: Path, **training: object) -> RunConfig:
     )
 
 
-def run(config: RunConfig, documents: list[Document], folder: Path, *, resume: bool = False) -> Trained:
+def run(
+    config: RunConfig, documents: list[Document], folder: Path, *, resume: bool = False
+) -> Trained:
     return train(
         config,
         documents,
@@ -69,9 +71,7 @@ def test_any_encoder_learns_its_training_documents(
     family: str, court_reports: list[Document], tmp_path: Path
 ) -> None:
     encoder = build_encoder(family, tmp_path / family)
-    trained = run(
-        config_for(encoder, epochs=60, average_decay=0.9), court_reports, tmp_path
-    )
+    trained = run(config_for(encoder, epochs=60, average_decay=0.9), court_reports, tmp_path)
     predicted = list(trained.extractor.predict_many([d.text for d in court_reports]))
     assert [d.entities for d in predicted] == [d.entities for d in court_reports]
     assert [d.relations for d in predicted] == [d.relations for d in court_reports]

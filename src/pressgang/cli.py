@@ -33,9 +33,7 @@ app = typer.Typer(
 _messages = Console(stderr=True)
 
 Config = Annotated[Path, typer.Option(help="Run configuration, TOML.")]
-Data = Annotated[
-    list[Path] | None, typer.Option(help="Label Studio export; several may be given.")
-]
+Data = Annotated[list[Path] | None, typer.Option(help="Label Studio export; several may be given.")]
 Output = Annotated[Path, typer.Option(help="Folder to write to.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Labels = Annotated[Path | None, typer.Option(help="Labeling config, XML: known labels, colours.")]
@@ -180,7 +178,9 @@ def predict(
         list[Path] | None, typer.Argument(help=".txt, folder, .jsonl, or - for standard input.")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Folder of a model.")] = None,
-    output: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; else standard output.")
+    ] = None,
     format: Annotated[Format, typer.Option(help="JSON Lines, or one HTML page.")] = Format.JSONL,  # noqa: A002
     device: Device = "auto",
 ) -> None:
@@ -207,7 +207,8 @@ def card(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("model_card.md"),
 ) -> None:
     """Write the model card from a report and the record of its run."""
-    from pressgang.model_card import read_report, render_card
+    from pressgang.model_card import render_card
+    from pressgang.reports import read_report
 
     scores, run = read_report(report)
     corpus_text = corpus.read_text(encoding="utf-8")
@@ -231,15 +232,19 @@ def _read(
     labels = _labels(Path(configured)) if configured and not data else None
     reading = read_exports(paths, config=labels)
     if reading.problems:
-        counts = ", ".join(f"{n} × {kind}" for kind, n in reading.problem_counts.most_common())
+        counts = ", ".join(f"{n} × {kind}" for kind, n in reading.problem_counts().most_common())
         _messages.print(f"problems in the exports: {counts} (`pressgang check` names them)")
     _stop_if_unusable(reading, strict=strict)
-    problems = {str(kind): n for kind, n in reading.problem_counts.items()}
-    return reading, labels, {
-        "command": _command(),
-        "data": _files(paths, reading),
-        "problems": problems,
-    }
+    problems = {str(kind): n for kind, n in reading.problem_counts().items()}
+    return (
+        reading,
+        labels,
+        {
+            "command": _command(),
+            "data": _files(paths, reading),
+            "problems": problems,
+        },
+    )
 
 
 def _stop_if_unusable(reading: Reading, *, strict: bool) -> None:
@@ -261,9 +266,7 @@ def _files(paths: Sequence[Path], reading: Reading) -> list[dict[str, Any]]:
             "relations": sum(len(d.relations) for d in documents),
         }
         return [{"path": str(paths[0]), "sha256": sha256(paths[0])} | counts]
-    return [
-        entry for path in paths for entry in _files([path], read_exports([path]))
-    ]
+    return [entry for path in paths for entry in _files([path], read_exports([path]))]
 
 
 def _command() -> str:
@@ -298,8 +301,8 @@ def _source(path: Path) -> Iterator[Document]:
     else:
         try:
             # newline="" keeps CRLF, so that offsets are those of the file.
-            with path.open(encoding="utf-8", newline="") as file:
-                yield Document(path.stem, file.read())
+            with path.open(encoding="utf-8", newline="") as text:
+                yield Document(path.stem, text.read())
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
 

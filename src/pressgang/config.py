@@ -40,7 +40,7 @@ class WindowConfig:
     right_tokens: int = 48
 
     def __post_init__(self) -> None:
-        if not 0 < self.core_tokens or not 0 <= self.right_tokens:
+        if not self.core_tokens > 0 or not self.right_tokens >= 0:
             raise ValueError("[windows] core_tokens must be positive, right_tokens not negative")
         if self.core_tokens + self.right_tokens + 2 > self.tokens:
             raise ValueError("[windows] core_tokens and right_tokens do not fit into tokens")
@@ -133,7 +133,9 @@ def _value(hint: Any, value: Any, at: str) -> Any:
         return tuple(_value(arguments[0], item, at) for item in value)
     if origin is Literal:
         if value not in arguments:
-            raise ValueError(f"{at} is {value!r}; expected one of {', '.join(map(repr, arguments))}")
+            raise ValueError(
+                f"{at} is {value!r}; expected one of {', '.join(map(repr, arguments))}"
+            )
         return value
     if origin is types.UnionType:
         return None if value is None else _value(arguments[0], value, at)

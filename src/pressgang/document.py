@@ -49,7 +49,9 @@ class Relation:
 
     def __post_init__(self) -> None:
         if self.head == self.tail:
-            raise ValueError(f"relation {self.label}: head and tail are the same entity {self.head}")
+            raise ValueError(
+                f"relation {self.label}: head and tail are the same entity {self.head}"
+            )
         _check_label_and_score(self.label, self.score)
 
 
@@ -137,7 +139,10 @@ class Document:
                     )
             relations = [
                 Relation(
-                    _pick(entities, r["head"]), _pick(entities, r["tail"]), r["label"], r.get("score")
+                    _pick(entities, r["head"]),
+                    _pick(entities, r["tail"]),
+                    r["label"],
+                    r.get("score"),
                 )
                 for r in record.get("relations", ())
             ]

@@ -114,7 +114,8 @@ def _ranges(lengths: Ints) -> Ints:
 @functools.lru_cache(maxsize=65536)
 def _word_class(word: str) -> int:
     """One of eight classes: mark, digits, digits and letters, lower, UPPER, single capital,
-    Capitalised, other."""
+    Capitalised, other.
+    """
     if not any(character.isalnum() for character in word):
         return 0
     if any(character.isdigit() for character in word):

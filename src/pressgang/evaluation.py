@@ -50,8 +50,7 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "frequent label there. Relations: between every ordered pair of entities in a sentence the "
         "most frequent relation of their labels there. The same training documents as the model's.",
         "confusion": "Entities with exactly the same span, by gold label (row) and predicted label "
-        "(column). Missed: gold spans that were not predicted. Spurious: predicted spans that are "
-        "not in gold.",
+        "(column). Missed: gold spans not predicted. Spurious: predicted spans not in gold.",
     }
 )
 
@@ -248,9 +247,7 @@ def _score_system(
         boundaries=Score.of([scoring.relation_boundary_counts(*pair) for pair in pairs], seed=seed),
         on_gold_entities=Score.of(given, seed=seed) if given else None,
         by_label=_scores_by_label(by_label, seed),
-        by_distance={
-            name: Score.of_group(by_distance, name, seed=seed) for name in scoring.DISTANCES
-        },
+        by_distance={n: Score.of_group(by_distance, n, seed=seed) for n in scoring.DISTANCES},
     )
     return SystemScores(entities, relations)
 

@@ -28,7 +28,15 @@ from pressgang.pretrained import locate, sha256
 from pressgang.schema import Schema
 from pressgang.splits import Fold, folds, shared_runs
 
-_PACKAGES = ("pressgang", "torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors")
+_PACKAGES = (
+    "pressgang",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "numpy",
+    "safetensors",
+)
 _SIDES = ("predicted", "predicted_on_gold", "baseline", "baseline_on_gold")
 
 
@@ -61,19 +69,23 @@ def train(
         return trained.extractor
     trained.extractor.save(output)
     _write_json(output / "baseline.json", Baseline.fit(documents).to_dict())
-    record = run | describe(config) | {
-        "seconds": round(time.perf_counter() - started, 1),
-        "parameters": trained.n_parameters,
-        "processes": trained.n_processes,
-        "trained_on": {
-            "documents": len(documents),
-            "entities": sum(len(d.entities) for d in documents),
-            "relations": sum(len(d.relations) for d in documents),
-            "entities_not_learnable": trained.n_lost_entities,
-            "relations_not_learnable": trained.n_lost_relations,
-            "relations_wider_than_a_window": trained.n_far_relations,
-        },
-    }
+    record = (
+        run
+        | describe(config)
+        | {
+            "seconds": round(time.perf_counter() - started, 1),
+            "parameters": trained.n_parameters,
+            "processes": trained.n_processes,
+            "trained_on": {
+                "documents": len(documents),
+                "entities": sum(len(d.entities) for d in documents),
+                "relations": sum(len(d.relations) for d in documents),
+                "entities_not_learnable": trained.n_lost_entities,
+                "relations_not_learnable": trained.n_lost_relations,
+                "relations_wider_than_a_window": trained.n_far_relations,
+            },
+        }
+    )
     _write_json(output / "run.json", record)
     training.remove(checkpoint)
     return trained.extractor
@@ -125,17 +137,21 @@ def cross_validate(
     done = [json.loads((p / "done.json").read_text(encoding="utf-8")) for p in places]
     shared = [shared_runs(part) for part in parts]
     left_out = "leave one article out" if not n_folds else "folds grouped by article"
-    record = run | describe(config) | {
-        "protocol": f"cross-validation, {left_out}, {len(parts)} folds: every document is "
-        "predicted by a model (and a baseline) that was trained on the others only, last epoch, "
-        "no selection on the test fold; "
-        f"{sum(s for s, _ in shared):,} of {sum(n for _, n in shared):,} runs of eight words in "
-        "the test articles also stand in their training articles",
-        "seconds": round(sum(d["seconds"] for d in done), 1),
-        "wall_seconds": round(time.perf_counter() - started, 1),
-        "parameters": done[0]["parameters"],
-        "n_folds": len(parts),
-    }
+    record = (
+        run
+        | describe(config)
+        | {
+            "protocol": f"cross-validation, {left_out}, {len(parts)} folds: every document is "
+            "predicted by a model (and a baseline) that was trained on the others only, last epoch, "
+            "no selection on the test fold; "
+            f"{sum(s for s, _ in shared):,} of {sum(n for _, n in shared):,} runs of eight words in "
+            "the test articles also stand in their training articles",
+            "seconds": round(sum(d["seconds"] for d in done), 1),
+            "wall_seconds": round(time.perf_counter() - started, 1),
+            "parameters": done[0]["parameters"],
+            "n_folds": len(parts),
+        }
+    )
     return report, record
 
 
@@ -207,7 +223,7 @@ def _collect(parts: Sequence[Fold], places: Sequence[Path], seed: int) -> Report
         side: [d for place in places for d in read_documents(place / f"{side}.jsonl")]
         for side in _SIDES
     }
-    seen = {}
+    seen: dict[str, frozenset[str]] = {}
     for part, place in zip(parts, places, strict=True):
         surfaces = frozenset(json.loads((place / "seen.json").read_text(encoding="utf-8")))
         seen |= {d.id: surfaces for d in part.test}
@@ -218,7 +234,11 @@ def _machine() -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [li.split(":", 1)[1].strip() for li in info.read_text().splitlines() if "model name" in li]
+        names = [
+            li.split(":", 1)[1].strip()
+            for li in info.read_text().splitlines()
+            if "model name" in li
+        ]
         cpu = names[0] if names else cpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None

@@ -16,7 +16,7 @@ from pressgang.batches import View, span_batch, window_batch
 from pressgang.config import RunConfig, from_mapping
 from pressgang.document import Document, Entity, Relation
 from pressgang.encoding import EncodedText, TextEncoder
-from pressgang.pairing import allowed
+from pressgang.pairing import allowed, has_relation
 from pressgang.schema import Schema
 from pressgang.tagging import Spans, decode, entity_of, log_softmax, spans_of
 from pressgang.windows import cut
@@ -150,7 +150,7 @@ class Extractor:
             for job, view in members
         ]
         spans = [job.spans.take(p) for (job, _), p in zip(members, positions, strict=True)]
-        batch = span_batch(views, spans, mask.any(axis=-1), self.text_encoder, owned_only=True)
+        batch = span_batch(views, spans, has_relation(mask), self.text_encoder, owned_only=True)
         if not len(batch.head):
             return
         scores = self.runtime.relate(hidden, batch)
@@ -193,7 +193,13 @@ class Extractor:
 
         Raises ValueError naming the folder or the file if there is no model or it is damaged.
         """
-        names = ("pressgang.json", "schema.json", "tokenizer.json", "encoder.json", "model.safetensors")
+        names = (
+            "pressgang.json",
+            "schema.json",
+            "tokenizer.json",
+            "encoder.json",
+            "model.safetensors",
+        )
         for name in names:
             if not (folder / name).is_file():
                 raise ValueError(f"{folder}: no pressgang model here ({name} is missing)")

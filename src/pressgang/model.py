@@ -23,7 +23,7 @@ class JointModel(nn.Module):
     """
 
     def __init__(
-        self, encoder: nn.Module, *, n_labels: int, n_relations: int, config: ModelConfig
+        self, encoder: Any, *, n_labels: int, n_relations: int, config: ModelConfig
     ) -> None:
         super().__init__()
         if getattr(encoder, "pooler", None) is not None:
@@ -81,9 +81,7 @@ class PairHead(nn.Module):
     their distance.
     """
 
-    def __init__(
-        self, width: int, *, n_labels: int, n_relations: int, config: ModelConfig
-    ) -> None:
+    def __init__(self, width: int, *, n_labels: int, n_relations: int, config: ModelConfig) -> None:
         super().__init__()
         pair_width = config.pair_width
         self.label_embedding = nn.Embedding(n_labels, config.label_width)

@@ -13,7 +13,7 @@ from pressgang.batches import SpanBatch, View, WindowBatch, span_batch, window_b
 from pressgang.document import Document, Entity
 from pressgang.encoding import EncodedText, Ints, TextEncoder
 from pressgang.model import JointModel
-from pressgang.pairing import allowed
+from pressgang.pairing import allowed, has_relation
 from pressgang.schema import Schema
 from pressgang.tagging import IGNORED, Spans, decode, log_softmax, spans_of, tags_of
 
@@ -77,7 +77,7 @@ class JointLoss(nn.Module):
         self.text_encoder = text_encoder
         self.predicted_spans = predicted_spans
         mask = allowed(schema)
-        self.legal = mask.any(axis=-1)
+        self.legal = has_relation(mask)
         self.allowed: Tensor
         self.register_buffer("allowed", torch.from_numpy(mask).float(), persistent=False)
 
@@ -178,7 +178,8 @@ def _targets(
     """1 where a pair of gold spans holds a relation, else 0: `[P, n_relations]`."""
     targets = np.zeros((len(pairs.head), n_relations), dtype=np.int64)
     row_of = {
-        pair: row for row, pair in enumerate(zip(pairs.head.tolist(), pairs.tail.tolist(), strict=True))
+        pair: row
+        for row, pair in enumerate(zip(pairs.head.tolist(), pairs.tail.tolist(), strict=True))
     }
     offset = 0
     for example, positions in zip(examples, gold, strict=True):

@@ -37,6 +37,12 @@ def allowed(schema: Schema) -> Bools:
     return mask
 
 
+def has_relation(mask: Bools) -> Bools:
+    """`[n_labels, n_labels]`: is there any relation that a head and a tail may hold?"""
+    result: Bools = np.any(mask, axis=-1)
+    return result
+
+
 def candidates(row: Ints, start: Ints, end: Ints, label: Ints, legal: Bools) -> Pairs:
     """The ordered pairs that may hold a relation, by head, then tail.
 
@@ -60,4 +66,5 @@ def sentence_distance(sentence: Ints, pairs: Pairs) -> Ints:
     `sentence` [n_spans] is the sentence in which each span begins.
     """
     apart = np.abs(sentence[pairs.head] - sentence[pairs.tail])
-    return np.minimum(apart, N_SENTENCE_DISTANCES - 1)
+    result: Ints = np.minimum(apart, N_SENTENCE_DISTANCES - 1)
+    return result

@@ -58,7 +58,9 @@ def load_encoder(name: str, *, dropout: float | None = None) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(source)
     except OSError as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"encoder {name!r} is neither a folder nor to be fetched: {reason}") from None
+        raise ValueError(
+            f"encoder {name!r} is neither a folder nor to be fetched: {reason}"
+        ) from None
     if not tokenizer.is_fast:
         raise ValueError(f"encoder {name!r} has no fast tokenizer, which offsets need")
     return encoder, tokenizer.backend_tokenizer

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOT_RECORDED = "not recorded"
 DASH = "–"
-BLUE, ORANGE, GREY = "#56B4E9", "#D55E00", "#666666"
+BLUE, ORANGE = "#56B4E9", "#D55E00"
 """Colours that colour-blind readers tell apart (Okabe & Ito 2008)."""
 
 Figure = Score | MacroF1
@@ -44,10 +44,8 @@ def write_report(report: Report, run: Mapping[str, Any], directory: Path) -> lis
     """
     directory.mkdir(parents=True, exist_ok=True)
     record = {"report": report.to_dict(), "run": dict(run)}
-    texts = {
-        "report.json": json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
-        "report.md": render_markdown(report, run),
-    }
+    json_text = json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    texts = {"report.json": json_text, "report.md": render_markdown(report, run)}
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
     entities, relations = label_rows(report)
@@ -59,6 +57,18 @@ def write_report(report: Report, run: Mapping[str, Any], directory: Path) -> lis
     for name, figure in figures.items():
         figure.savefig(directory / name, dpi=110, metadata={"Software": None})
     return [directory / name for name in (*texts, *figures)]
+
+
+def read_report(path: Path) -> tuple[Report, dict[str, Any]]:
+    """The report and the run in a report.json that `write_report` wrote.
+
+    Raises ValueError naming the file if it is none.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return Report.from_dict(record["report"]), dict(record["run"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not the report.json of an evaluation ({error!r})") from None
 
 
 def summary_rows(report: Report) -> tuple[list[Row], list[Row]]:
@@ -174,8 +184,7 @@ def render_summary(report: Report, console: Console) -> None:
             table.add_column(name, justify="right")
         for row in rows:
             name, precision, recall, f1, interval, support, _, baseline, *_ = _cells(row)
-            baseline = baseline.replace(" ", "")
-            table.add_row(name, precision, recall, f1, interval, support, baseline)
+            table.add_row(name, precision, recall, f1, interval, support, baseline.replace(" ", ""))
         console.print(table, "")
 
 
@@ -297,8 +306,8 @@ def _draw_confusion(confusion: Confusion) -> Picture:
         range(n), [*confusion.labels, "missed"], rotation=45, ha="right", parse_math=False
     )
     axes.set_yticks(range(n), [*confusion.labels, "spurious"], parse_math=False)
-    for border in (axes.axhline, axes.axvline):
-        border(n - 1.5, color=GREY, lw=1)
+    axes.axhline(n - 1.5, color="black", lw=1)
+    axes.axvline(n - 1.5, color="black", lw=1)
     axes.set(xlabel="predicted", ylabel="gold", title="Entities with the same span: counts")
     picture.colorbar(image, ax=axes, label="share of the row", fraction=0.04)
     return picture

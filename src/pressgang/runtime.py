@@ -77,10 +77,12 @@ class TorchRuntime:
 
         Raises ValueError if the weights do not fit the model.
         """
-        from transformers import AutoConfig, AutoModel
+        import transformers
+
+        auto: Any = transformers
 
         record = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        encoder = AutoModel.from_config(AutoConfig.for_model(**record))
+        encoder = auto.AutoModel.from_config(auto.AutoConfig.for_model(**record))
         model = JointModel(
             encoder,
             n_labels=len(schema.entity_labels),

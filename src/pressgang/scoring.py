@@ -76,7 +76,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The range from `low` to `high` in which a figure lies at some level of confidence."""
+    """The range in which a figure lies at some level of confidence."""
 
     low: float
     high: float
@@ -178,7 +178,7 @@ def entity_counts_by_label(gold: Document, predicted: Document) -> dict[str, Cou
 def entity_counts_by_seen(
     gold: Document, predicted: Document, surfaces: AbstractSet[str]
 ) -> dict[str, Counts]:
-    """Entities, strict, apart for "seen" ones, whose surface is among these, and "unseen" ones."""
+    """Entities, strict, apart for "seen" ones, whose surface is among these, and "unseen"."""
     return match_by(
         gold.entities,
         predicted.entities,
@@ -246,11 +246,7 @@ def bootstrap_interval(
 
 
 def bootstrap_macro_interval(
-    per_document: Sequence[Mapping[str, Counts]],
-    *,
-    seed: int,
-    n_resamples: int = N_RESAMPLES,
-    level: float = LEVEL,
+    per_document: Sequence[Mapping[str, Counts]], *, seed: int
 ) -> Interval | None:
     """The interval of macro F1, as `bootstrap_interval`, from each document's counts by label.
 
@@ -261,13 +257,13 @@ def bootstrap_macro_interval(
     counts = np.array(
         [[(c.n_correct, c.n_predicted, c.n_gold) for c in row] for row in table], dtype=float
     )
-    totals = _resample(counts.reshape(len(table), len(labels), 3), seed, n_resamples)
+    totals = _resample(counts.reshape(len(table), len(labels), 3), seed, N_RESAMPLES)
     sizes = totals[..., 1] + totals[..., 2]
     f1 = 2 * totals[..., 0] / np.maximum(sizes, 1)
     has_gold = totals[..., 2] > 0
     n_labels = has_gold.sum(axis=1)
     means = np.where(has_gold, f1, 0.0).sum(axis=1) / np.maximum(n_labels, 1)
-    return _middle(means[n_labels > 0], level)
+    return _middle(means[n_labels > 0], LEVEL)
 
 
 def _resample(

@@ -24,7 +24,8 @@ IGNORED = -100
 @dataclass(frozen=True, slots=True)
 class Spans:
     """Entities of one document as word ranges: `start` and `end` (inclusive) words, `label` index
-    and `score`, all `[n_spans]`, in order of the text."""
+    and `score`, all `[n_spans]`, in order of the text.
+    """
 
     start: Ints
     end: Ints

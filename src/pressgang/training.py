@@ -11,7 +11,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import set_seed
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -191,7 +191,9 @@ class _Run:
     def _set_rates(self, progress: float) -> None:
         """Linear warm-up to the peak, then linear decay to zero at the end of the run."""
         warm_up = self.config.training.warm_up
-        factor = (progress + 1e-3) / warm_up if progress < warm_up else (1 - progress) / (1 - warm_up)
+        factor = (
+            (progress + 1e-3) / warm_up if progress < warm_up else (1 - progress) / (1 - warm_up)
+        )
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * min(1.0, factor)
 
@@ -285,11 +287,11 @@ def _accelerator(recipe: TrainingConfig) -> Accelerator:
 def _has_bf16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16 itself, so that it is faster than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def _groups(named: dict[str, Tensor], recipe: TrainingConfig) -> list[dict[str, Any]]:
+def _groups(named: Mapping[str, Tensor], recipe: TrainingConfig) -> list[dict[str, Any]]:
     """Parameters by learning rate and decay; biases, norms and vectors are not decayed."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in named.items():
@@ -320,7 +322,7 @@ def fingerprint(config: RunConfig, documents: Sequence[Document]) -> str:
 
 def is_main_process() -> bool:
     """Whether this process is the one that writes."""
-    return PartialState().is_main_process
+    return bool(PartialState().is_main_process)
 
 
 def remove(checkpoint: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ def _pieces(encoded: EncodedText, limit: int) -> list[tuple[int, int]]:
     borders = np.flatnonzero(np.diff(encoded.sentences)) + 1
     edges = [0, *borders.tolist(), len(encoded.words)]
     pieces = []
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         at = start
         for word in range(start + 1, end):
             if encoded.last[word] - encoded.first[at] + 1 > limit:

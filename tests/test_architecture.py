@@ -1,0 +1,177 @@
+"""What imports what: read from the source, without importing it."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from pressgang.label_studio.labeling_config import read_labeling_config
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "pressgang"
+HEAVY = {"torch", "transformers", "accelerate", "label_studio_sdk"}
+MAY_IMPORT_TORCH = {"model", "objective", "runtime", "training", "experiments", "pretrained"}
+WITHOUT_TORCH = [
+    *("document", "schema", "config", "corpus", "splits", "segmentation", "encoding", "windows"),
+    *("tagging", "pairing", "batches", "scoring", "evaluation", "baseline", "colors", "html"),
+    *("reports", "model_card", "label_studio.tasks", "label_studio.summary"),
+]
+"""Modules that reach no module with torch in it, not even by an import inside a function."""
+
+
+def module_name(path: Path) -> str:
+    """The name within the package: `label_studio.tasks`; of the package itself, the empty name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {
+    module_name(path): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        yield from nodes(child)
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """The full names that a module imports anywhere: modules, and names `from` modules."""
+    found: set[str] = set()
+    for node in nodes(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import: {ast.unparse(node)}"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own_imports(name: str) -> set[str]:
+    """The modules of the package that one of them imports."""
+    found = set()
+    for target in imports(TREES[name]):
+        if target != "pressgang" and not target.startswith("pressgang."):
+            continue
+        module = target.removeprefix("pressgang").removeprefix(".")
+        found.add(module if module in TREES else module.rpartition(".")[0])
+    return found
+
+
+def reached(name: str) -> set[str]:
+    """The modules of the package that one needs, directly or through others."""
+    found, waiting = set(), [name]
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += own_imports(module)
+    return found
+
+
+def outside(name: str) -> set[str]:
+    """The top-level packages that a module imports."""
+    return {target.partition(".")[0] for target in imports(TREES[name])}
+
+
+def modules_loaded_by(statement: str) -> set[str]:
+    """The top-level packages that a fresh interpreter holds after a statement."""
+    code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src"
+    )
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["pressgang", "pressgang.extractor", "pressgang.cli"])
+def test_importing_does_not_load_torch(module: str) -> None:
+    loaded = modules_loaded_by(f"import {module}")
+    assert "pressgang" in loaded
+    assert not loaded & (HEAVY | {"datasets", "matplotlib"})
+
+
+def test_no_module_needs_itself() -> None:
+    graph = {name: own_imports(name) for name in TREES}
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"circular imports: {' -> '.join(error.args[1])}")
+
+
+def test_every_import_from_the_package_is_a_module_of_it() -> None:
+    for name in TREES:
+        assert own_imports(name) <= set(TREES), name
+
+
+def test_document_needs_nothing_of_the_package() -> None:
+    assert own_imports("document") == set()
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
+def test_only_the_model_and_its_training_import_torch(name: str) -> None:
+    if name not in MAY_IMPORT_TORCH:
+        assert not outside(name) & {"torch", "transformers", "accelerate"}
+
+
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_scores_and_pages_need_no_torch(name: str) -> None:
+    assert not reached(name) & MAY_IMPORT_TORCH
+
+
+@pytest.mark.parametrize("name", ["scoring", "evaluation", "baseline"])
+def test_scores_compare_documents_and_know_no_window(name: str) -> None:
+    assert not reached(name) & {"encoding", "windows", "tagging", "pairing", "batches", "extractor"}
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
+def test_only_the_command_line_imports_label_studio(name: str) -> None:
+    if name != "cli" and not name.startswith("label_studio"):
+        assert not any(module.startswith("label_studio") for module in own_imports(name))
+
+
+def test_nothing_imports_the_command_line() -> None:
+    assert not [name for name in TREES if "cli" in own_imports(name)]
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
+def test_no_label_of_our_project_is_in_the_code(name: str) -> None:
+    config = read_labeling_config(ROOT / "annotations" / "labeling_config.xml")
+    labels = {*config.entity_labels, *config.relation_labels}
+    assert labels
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    found = {
+        (label, node.lineno)
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+        for label in labels
+        if re.search(rf"\b{label}\b", node.value)
+    }
+    assert not found
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
+def test_nothing_that_is_read_can_run_code(name: str) -> None:
+    tree = TREES[name]
+    unsafe = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+    assert not outside(name) & unsafe
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not calls & {"eval", "exec", "torch.load", "torch.save"}
+    assert "torch.load" not in imports(tree)
+    words = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    assert not words & {"trust_remote_code", "allow_pickle"}
