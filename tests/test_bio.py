@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bio import decode, encodable, encode, tag_names
 from pressgang.document import Entity
 from pressgang.segmentation import words
+from tests.bio import decode, encodable, encode, tag_names
 
 ADA = words("Ada ran")
 

@@ -27,7 +27,7 @@ right_tokens = 8
 pair_width = 16
 label_width = 4
 [training]
-epochs = 40
+epochs = {epochs}
 batch_windows = 2
 device = "cpu"
 encoder_learning_rate = 2e-3
@@ -63,9 +63,9 @@ def model(reporter: Extractor, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def write_config(folder: Path, encoder: Path, data: str = "") -> Path:
+def write_config(folder: Path, encoder: Path, data: str = "", *, epochs: int = 2) -> Path:
     path = folder / "run.toml"
-    path.write_text(CONFIG.format(encoder=str(encoder), data=data))
+    path.write_text(CONFIG.format(encoder=str(encoder), data=data, epochs=epochs))
     return path
 
 
@@ -115,7 +115,15 @@ def test_every_article_is_predicted_by_a_model_that_has_not_seen_it(
     export = tmp_path / "export.json"
     export.write_text(json.dumps([to_task(d) for d in everyone]))
     config = write_config(tmp_path, bert)
-    arguments = ("cross-validate", "--config", config, "--data", export, "--output", tmp_path / "cv")
+    arguments = (
+        "cross-validate",
+        "--config",
+        config,
+        "--data",
+        export,
+        "--output",
+        tmp_path / "cv",
+    )
     status, _, err = run(*arguments)
     assert status == 0
     assert "4 to train" in err
@@ -138,7 +146,10 @@ def test_every_article_is_predicted_by_a_model_that_has_not_seen_it(
 
 
 def test_predict_reads_text_folders_lines_and_standard_input(
-    run: Run, model: Path, court_reports: list[Document], tmp_path: Path,
+    run: Run,
+    model: Path,
+    court_reports: list[Document],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "in").mkdir()

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from tests import bio
 from pressgang.baseline import Baseline
 from pressgang.document import Document, Entity, Relation
 from pressgang.evaluation import Report, evaluate
 from pressgang.scoring import Counts
 from pressgang.segmentation import sentence_starts, words
+from tests import bio
 
 TEXT = "aa bb. Cc dd ee. Ff gg hh ii."
 WORDS = words(TEXT)

@@ -150,7 +150,9 @@ def test_given_entities_stay_and_relations_are_found_among_them(
 
 
 def test_given_entities_that_the_model_cannot_place_are_kept(reporter: Extractor) -> None:
-    document = mark("x", "[Askar](PERSON) [Us](PERSON)enov and [2 of](NUMBER) them in [Osh](PLACE).", "")
+    document = mark(
+        "x", "[Askar](PERSON) [Us](PERSON)enov and [2 of](NUMBER) them in [Osh](PLACE).", ""
+    )
     assert next(reporter.relate_many([document])).entities == document.entities
 
 

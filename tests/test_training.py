@@ -159,7 +159,7 @@ def test_two_processes_agree_with_one(
     )
     for name, launcher in (("one", ()), ("two", _TORCHRUN)):
         subprocess.run(
-            [sys.executable, *launcher, "-m", "pressgang.cli", "train"]
+            [sys.executable, *launcher, "-m", "pressgang.cli", "train"]  # noqa: RUF005
             + ["--config", config, "--data", export, "--output", tmp_path / name],
             check=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},

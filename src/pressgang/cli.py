@@ -17,8 +17,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pressgang import load
 from pressgang.config import RunConfig
-from pressgang.corpus import atomic_text, read_documents, read_jsonl, to_line
+from pressgang.corpus import read_documents, read_jsonl, to_line
 from pressgang.document import Document
+from pressgang.files import atomic_text, sha256
 from pressgang.html import render_page
 from pressgang.label_studio.labeling_config import LabelingConfig, read_labeling_config
 from pressgang.label_studio.summary import render as render_reading
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate and use entity and relation models from Label Studio projects.",
 )
-_messages = Console(stderr=True)
+_messages = Console(stderr=True, markup=False, highlight=False)
 
 Config = Annotated[Path, typer.Option(help="Run configuration, TOML.")]
 Data = Annotated[list[Path] | None, typer.Option(help="Label Studio export; several may be given.")]
@@ -89,8 +90,8 @@ def train(
     from pressgang.splits import hold_out
 
     settings = RunConfig.from_toml(config)
-    reading, labels, run = _read(settings, data, strict=strict)
-    fold = hold_out(reading.documents, settings.data.held_out)
+    reading, training_only, labels, run = _read(settings, data, strict=strict)
+    fold = hold_out([*training_only, *reading.documents], settings.data.held_out)
     colors = dict(labels.colors) if labels else {}
     extractor = experiments.train(
         settings, fold.train, colors, output, run=run, resume=resume, console=_messages
@@ -125,11 +126,12 @@ def cross_validate(
     from pressgang.reports import render_summary, write_report
 
     settings = RunConfig.from_toml(config)
-    reading, _, run = _read(settings, data, strict=strict)
+    reading, training_only, _, run = _read(settings, data, strict=strict)
     report, record = experiments.cross_validate(
         settings,
         reading.documents,
         output,
+        training_only=training_only,
         n_folds=folds,
         n_jobs=jobs,
         run=run,
@@ -161,11 +163,11 @@ def evaluate(
         extractor, baseline = experiments.read_model(model, device=device)
         report = experiments.test(extractor, baseline, gold, extractor.config.seed)
         run = json.loads((model / "run.json").read_text(encoding="utf-8")) | run
-        run["data"] = [*run["data"], *_files(data, reading)]
+        run["data"] = [*run["data"], *_files(data)]
         run["protocol"] = f"trained once, tested on {', '.join(p.name for p in data)}"
     else:
         report = evaluation.evaluate(gold, read_documents(predictions or Path()))
-        run["data"] = _files(data, reading)
+        run["data"] = _files(data)
     render_summary(report, Console())
     if output is not None:
         write_report(report, run, output)
@@ -223,28 +225,29 @@ def _labels(path: Path | None) -> LabelingConfig | None:
 
 def _read(
     settings: RunConfig, data: Sequence[Path] | None, *, strict: bool
-) -> tuple[Reading, LabelingConfig | None, dict[str, Any]]:
-    """The exports of a run with their labels, and the beginning of the run's record."""
+) -> tuple[Reading, tuple[Document, ...], LabelingConfig | None, dict[str, Any]]:
+    """The exports of a run, what is for training only, labels, and the beginning of its record.
+
+    Exports on the command line take the place of all that the configuration names.
+    """
     paths = list(data or [Path(p) for p in settings.data.exports])
     if not paths:
         raise ValueError("no data: give --data EXPORT, or exports in the configuration")
+    extra_paths = [] if data else [Path(p) for p in settings.data.training_only]
     configured = settings.data.labeling_config
     labels = _labels(Path(configured)) if configured and not data else None
-    reading = read_exports(paths, config=labels)
-    if reading.problems:
-        counts = ", ".join(f"{n} × {kind}" for kind, n in reading.problem_counts().most_common())
+    reading, extra = read_exports(paths, config=labels), read_exports(extra_paths, config=labels)
+    problems = reading.problem_counts() + extra.problem_counts()
+    if problems:
+        counts = ", ".join(f"{n} × {kind}" for kind, n in problems.most_common())
         _messages.print(f"problems in the exports: {counts} (`pressgang check` names them)")
     _stop_if_unusable(reading, strict=strict)
-    problems = {str(kind): n for kind, n in reading.problem_counts().items()}
-    return (
-        reading,
-        labels,
-        {
-            "command": _command(),
-            "data": _files(paths, reading),
-            "problems": problems,
-        },
-    )
+    run = {
+        "command": _command(),
+        "data": _files(paths) + _files(extra_paths),
+        "problems": {str(kind): n for kind, n in problems.items()},
+    }
+    return reading, extra.documents, labels, run
 
 
 def _stop_if_unusable(reading: Reading, *, strict: bool) -> None:
@@ -254,19 +257,21 @@ def _stop_if_unusable(reading: Reading, *, strict: bool) -> None:
         raise ValueError(f"{len(reading.problems)} problems in the exports (--strict)")
 
 
-def _files(paths: Sequence[Path], reading: Reading) -> list[dict[str, Any]]:
-    """Name, hash and content of the data files, for the record."""
-    from pressgang.pretrained import sha256
-
-    if len(paths) == 1:
-        documents = reading.documents
-        counts = {
-            "documents": len(documents),
-            "entities": sum(len(d.entities) for d in documents),
-            "relations": sum(len(d.relations) for d in documents),
-        }
-        return [{"path": str(paths[0]), "sha256": sha256(paths[0])} | counts]
-    return [entry for path in paths for entry in _files([path], read_exports([path]))]
+def _files(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Name, hash and content of data files, for the record."""
+    files = []
+    for path in paths:
+        documents = read_exports([path]).documents
+        files.append(
+            {
+                "path": str(path),
+                "sha256": sha256(path),
+                "documents": len(documents),
+                "entities": sum(len(d.entities) for d in documents),
+                "relations": sum(len(d.relations) for d in documents),
+            }
+        )
+    return files
 
 
 def _command() -> str:
@@ -309,7 +314,8 @@ def _source(path: Path) -> Iterator[Document]:
 
 def _with_progress(documents: Iterator[Document]) -> Iterator[Document]:
     columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} documents"), TimeElapsedColumn())
-    with Progress(*columns, console=_messages, transient=True) as progress:
+    is_watched = _messages.is_terminal
+    with Progress(*columns, console=_messages, transient=True, disable=not is_watched) as progress:
         task = progress.add_task("", total=None)
         for document in documents:
             progress.advance(task)

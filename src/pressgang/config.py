@@ -18,10 +18,13 @@ Settings = TypeVar("Settings")
 class DataConfig:
     """Which exports are read, and what is kept out of training.
 
-    `held_out` names documents (by id) that are never trained on and scored at the end.
+    `training_only` exports are part of every training and never of a test: cross-validation leaves
+    out documents of `exports` alone. `held_out` names documents (by id) of `exports` that `train`
+    keeps out of training and scores at the end.
     """
 
     exports: tuple[str, ...] = ()
+    training_only: tuple[str, ...] = ()
     labeling_config: str | None = None
     held_out: tuple[str, ...] = ()
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pressgang.document import Document
+from pressgang.files import atomic_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,7 +28,7 @@ def to_line(document: Document) -> str:
 
 
 def read_jsonl(lines: Iterable[str], *, source: str) -> Iterator[Document]:
-    """The documents in lines of JSON; empty lines are skipped. A missing id becomes the line number.
+    """The documents in lines of JSON, empty lines skipped; a missing id becomes the line number.
 
     Raises ValueError naming the source, the line and what is wrong with it.
     """
@@ -66,27 +64,6 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
             file.write(to_line(document) + "\n")
             n_documents += 1
     return n_documents
-
-
-@contextlib.contextmanager
-def atomic_text(path: Path) -> Iterator[Any]:
-    """A text file that appears under its name when it is complete, and not at all otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
-            yield file
-        os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp made it private
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def to_dataset(documents: Sequence[Document]) -> Dataset:

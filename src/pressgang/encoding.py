@@ -113,9 +113,7 @@ def _ranges(lengths: Ints) -> Ints:
 
 @functools.lru_cache(maxsize=65536)
 def _word_class(word: str) -> int:
-    """One of eight classes: mark, digits, digits and letters, lower, UPPER, single capital,
-    Capitalised, other.
-    """
+    """One of eight classes: mark, digits, digits and letters, lower, UPPER, A, Capital, oThEr."""
     if not any(character.isalnum() for character in word):
         return 0
     if any(character.isdigit() for character in word):

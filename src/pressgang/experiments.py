@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import platform
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,8 @@ from pressgang.corpus import read_documents, write_documents
 from pressgang.document import Document
 from pressgang.evaluation import Report, evaluate
 from pressgang.extractor import Extractor
-from pressgang.pretrained import locate, sha256
+from pressgang.files import sha256, write_json
+from pressgang.pretrained import locate
 from pressgang.schema import Schema
 from pressgang.splits import Fold, folds, shared_runs
 
@@ -68,7 +70,7 @@ def train(
     if not training.is_main_process():
         return trained.extractor
     trained.extractor.save(output)
-    _write_json(output / "baseline.json", Baseline.fit(documents).to_dict())
+    write_json(output / "baseline.json", Baseline.fit(documents).to_dict())
     record = (
         run
         | describe(config)
@@ -86,7 +88,7 @@ def train(
             },
         }
     )
-    _write_json(output / "run.json", record)
+    write_json(output / "run.json", record)
     training.remove(checkpoint)
     return trained.extractor
 
@@ -103,6 +105,7 @@ def cross_validate(
     documents: Sequence[Document],
     output: Path,
     *,
+    training_only: Sequence[Document],
     n_folds: int,
     n_jobs: int,
     run: dict[str, Any],
@@ -115,13 +118,16 @@ def cross_validate(
 
     Raises ValueError if `output` holds the folds of another run.
     """
-    parts = folds(documents, n_folds, seed=config.seed)
-    fingerprint = {"fingerprint": training.fingerprint(config, documents), "folds": len(parts)}
+    parts = folds(documents, n_folds, seed=config.seed, training_only=training_only)
+    fingerprint = {
+        "fingerprint": training.fingerprint(config, [*training_only, *documents]),
+        "folds": len(parts),
+    }
     marker = output / "folds" / "run.json"
     if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) != fingerprint:
         raise ValueError(f"{output}: holds the folds of a run with other settings or data")
     marker.parent.mkdir(parents=True, exist_ok=True)
-    _write_json(marker, fingerprint)
+    write_json(marker, fingerprint)
     started = time.perf_counter()
     places = [output / "folds" / f"{index:02d}" for index in range(len(parts))]
     missing = [(f, p) for f, p in zip(parts, places, strict=True) if not (p / "done.json").exists()]
@@ -142,10 +148,10 @@ def cross_validate(
         | describe(config)
         | {
             "protocol": f"cross-validation, {left_out}, {len(parts)} folds: every document is "
-            "predicted by a model (and a baseline) that was trained on the others only, last epoch, "
-            "no selection on the test fold; "
-            f"{sum(s for s, _ in shared):,} of {sum(n for _, n in shared):,} runs of eight words in "
-            "the test articles also stand in their training articles",
+            "predicted by a model, and a baseline, that was trained on the others only (last "
+            "epoch, no selection on the test fold); "
+            f"{sum(s for s, _ in shared):,} of {sum(n for _, n in shared):,} runs of eight words "
+            "in the test articles also stand in their training articles",
             "seconds": round(sum(d["seconds"] for d in done), 1),
             "wall_seconds": round(time.perf_counter() - started, 1),
             "parameters": done[0]["parameters"],
@@ -195,9 +201,9 @@ def _run_fold(config: RunConfig, fold: Fold, place: Path, n_threads: int) -> str
     baseline = Baseline.fit(fold.train)
     for side, predicted in _predict(trained.extractor, baseline, fold.test).items():
         write_documents(place / f"{side}.jsonl", predicted)
-    _write_json(place / "seen.json", sorted(baseline.lexicon))
+    write_json(place / "seen.json", sorted(baseline.lexicon))
     seconds = round(time.perf_counter() - started, 1)
-    _write_json(place / "done.json", {"seconds": seconds, "parameters": trained.n_parameters})
+    write_json(place / "done.json", {"seconds": seconds, "parameters": trained.n_parameters})
     training.remove(place / "checkpoint")
     return f"{place.name}: {', '.join(d.id for d in fold.test)} ({seconds:.0f} s)"
 
@@ -234,12 +240,8 @@ def _machine() -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [
-            li.split(":", 1)[1].strip()
-            for li in info.read_text().splitlines()
-            if "model name" in li
-        ]
-        cpu = names[0] if names else cpu
+        found = re.search(r"model name\s*:\s*(.+)", info.read_text(encoding="utf-8"))
+        cpu = found[1] if found else cpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory), "gpu": gpu}
@@ -248,7 +250,3 @@ def _machine() -> dict[str, Any]:
 def _encoder(name: str) -> dict[str, Any]:
     weights = Path(locate(name)) / "model.safetensors"
     return {"name": name, "sha256": sha256(weights) if weights.is_file() else None}
-
-
-def _write_json(path: Path, record: Any) -> None:
-    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from pressgang.batches import View, span_batch, window_batch
 from pressgang.config import RunConfig, from_mapping
 from pressgang.document import Document, Entity, Relation
 from pressgang.encoding import EncodedText, TextEncoder
+from pressgang.files import write_json
 from pressgang.pairing import allowed, has_relation
 from pressgang.schema import Schema
 from pressgang.tagging import Spans, decode, entity_of, log_softmax, spans_of
@@ -179,13 +180,13 @@ class Extractor:
         return Document(job.source.id, job.source.text, tuple(kept), relations)
 
     def save(self, folder: Path) -> None:
-        """Write the model as a folder that `load` reads: weights as safetensors, the rest as JSON."""
+        """Write the model as a folder that `load` reads: safetensors for weights, else JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         self.runtime.save(folder)
         self.text_encoder.save(folder / "tokenizer.json")
-        _write_json(folder / "schema.json", self.schema.to_dict())
+        write_json(folder / "schema.json", self.schema.to_dict())
         settings = {"format": FORMAT, "config": dataclasses.asdict(self.config)}
-        _write_json(folder / "pressgang.json", settings)
+        write_json(folder / "pressgang.json", settings)
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Extractor:
@@ -249,7 +250,3 @@ def _by_job(chunk: Sequence[tuple[_Job, View]]) -> Iterator[tuple[_Job, list[int
         members.setdefault(id(job), []).append(index)
     for positions in members.values():
         yield chunk[positions[0]][0], positions
-
-
-def _write_json(path: Path, record: Any) -> None:
-    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

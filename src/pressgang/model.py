@@ -42,7 +42,7 @@ class JointModel(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Hidden states `[B, T, D]` and tag logits `[B, W, n_tags]` of a batch of windows.
 
-        `tokens`, `shapes` and `mask` are `[B, T]`; `first` `[B, W]` is the first token of each word.
+        `tokens`, `shapes` and `mask` are `[B, T]`; `first` `[B, W]` is each word's first token.
         """
         embedded = self.encoder.get_input_embeddings()(tokens) + self.shape_embedding(shapes)
         output = self.encoder(inputs_embeds=embedded, attention_mask=mask)
@@ -76,9 +76,9 @@ class PairHead(nn.Module):
     """Scores ordered pairs of spans.
 
     A span is its first and last token, their maximum over the span and its label (after Eberts and
-    Ulges, 2020; Zhong and Chen, 2021). A pair is scored by a biaffine form (Dozat and Manning, 2017)
-    plus a perceptron over both spans, their product, the maximum over the tokens between them and
-    their distance.
+    Ulges, 2020; Zhong and Chen, 2021). A pair is scored by a biaffine form (Dozat and Manning,
+    2017) plus a perceptron over both spans, their product, the maximum over the tokens between them
+    and their distance.
     """
 
     def __init__(self, width: int, *, n_labels: int, n_relations: int, config: ModelConfig) -> None:

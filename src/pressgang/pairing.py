@@ -28,7 +28,7 @@ class Pairs:
 
 
 def allowed(schema: Schema) -> Bools:
-    """`[n_labels, n_labels, n_relations]`: may a head and a tail of these labels be so related?"""
+    """`[n_labels, n_labels, n_relations]`: whether labels may be so related."""
     entity = {label: index for index, label in enumerate(schema.entity_labels)}
     relation = {label: index for index, label in enumerate(schema.relation_labels)}
     mask = np.zeros((len(entity), len(entity), len(relation)), dtype=np.bool_)
@@ -38,7 +38,7 @@ def allowed(schema: Schema) -> Bools:
 
 
 def has_relation(mask: Bools) -> Bools:
-    """`[n_labels, n_labels]`: is there any relation that a head and a tail may hold?"""
+    """`[n_labels, n_labels]`: whether any relation is allowed."""
     result: Bools = np.any(mask, axis=-1)
     return result
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.resources
 import importlib.util
 from pathlib import Path
 from typing import Any
+
+from pressgang.files import sha256
 
 # Where no model hub can be reached, this package on the index brings the same files.
 _PACKAGED = {
@@ -47,6 +48,10 @@ def load_encoder(name: str, *, dropout: float | None = None) -> tuple[Any, Any]:
     Raises ValueError if the encoder cannot be found or has no fast tokenizer.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    progress: Any = logging
+    progress.disable_progress_bar()
 
     source = locate(name)
     try:
@@ -64,9 +69,3 @@ def load_encoder(name: str, *, dropout: float | None = None) -> tuple[Any, Any]:
     if not tokenizer.is_fast:
         raise ValueError(f"encoder {name!r} has no fast tokenizer, which offsets need")
     return encoder, tokenizer.backend_tokenizer
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The model behind two calls on arrays: windows in, hidden states and tags out; pairs in, scores out.
+"""The model behind two calls on arrays: windows to hidden states and tags, pairs to scores.
 
 This is the torch half. Hidden states stay on the device between the two calls.
 """

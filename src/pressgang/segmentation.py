@@ -53,7 +53,9 @@ def sentence_starts(text: str) -> npt.NDArray[np.int64]:
         wrapped = match.group().count("\n") == 1 and following.islower()
         if following and not wrapped:
             starts.append(match.end())
-    for match in _FULL_STOP.finditer(text):
-        if not _ABBREVIATION.search(text, max(0, match.start() - 8), match.start() + 1):
-            starts.append(match.end())
+    starts += [
+        match.end()
+        for match in _FULL_STOP.finditer(text)
+        if not _ABBREVIATION.search(text, max(0, match.start() - 8), match.start() + 1)
+    ]
     return np.unique(np.array(starts, dtype=np.int64))

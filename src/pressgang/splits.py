@@ -18,14 +18,22 @@ class Fold:
     test: tuple[Document, ...]
 
 
-def folds(documents: Sequence[Document], n_folds: int, *, seed: int) -> list[Fold]:
+def folds(
+    documents: Sequence[Document],
+    n_folds: int,
+    *,
+    seed: int,
+    training_only: Sequence[Document] = (),
+) -> list[Fold]:
     """Each document is tested in exactly one fold; 0 folds means leave one out.
 
     Documents whose texts differ by no more than white space are one article and stay together. The
-    folds get about equally many relations.
+    folds get about equally many relations. `training_only` is trained on in every fold.
 
-    Raises ValueError if there are fewer articles than folds, or fewer than two.
+    Raises ValueError if there are fewer articles than folds, or fewer than two, or if an article is
+    also in `training_only`.
     """
+    check_apart(training_only, documents)
     groups: dict[str, list[Document]] = {}
     for document in documents:
         groups.setdefault(" ".join(document.text.split()), []).append(document)
@@ -40,7 +48,10 @@ def folds(documents: Sequence[Document], n_folds: int, *, seed: int) -> list[Fol
     for article in articles:
         min(parts, key=lambda part: (bool(part), _n_relations(part))).extend(article)
     return [
-        Fold(tuple(d for other in parts if other is not part for d in other), tuple(part))
+        Fold(
+            (*training_only, *(d for other in parts if other is not part for d in other)),
+            tuple(part),
+        )
         for part in parts
     ]
 
@@ -55,15 +66,20 @@ def hold_out(documents: Sequence[Document], ids: Sequence[str]) -> Fold:
         raise ValueError(f"held_out names unknown documents: {', '.join(unknown)}")
     test = tuple(d for d in documents if d.id in ids)
     train = tuple(d for d in documents if d.id not in ids)
-    texts = {" ".join(d.text.split()): d.id for d in train}
-    for document in test:
-        if twin := texts.get(" ".join(document.text.split())):
-            raise ValueError(f"held-out document {document.id!r} has the same text as {twin!r}")
+    check_apart(train, test)
     return Fold(train, test)
 
 
+def check_apart(train: Sequence[Document], test: Sequence[Document]) -> None:
+    """Raise ValueError if a text of one side is, but for white space, also on the other."""
+    texts = {" ".join(d.text.split()): d.id for d in train}
+    for document in test:
+        if twin := texts.get(" ".join(document.text.split())):
+            raise ValueError(f"test document {document.id!r} has the same text as {twin!r}")
+
+
 def shared_runs(fold: Fold, *, length: int = 8) -> tuple[int, int]:
-    """How many runs of `length` words of the test documents also stand in training, and of how many.
+    """How many runs of `length` words of the test documents stand in training too, of how many.
 
     A measure of what articles copy from each other: such text is tested in the words of training.
     """

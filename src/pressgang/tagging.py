@@ -23,8 +23,9 @@ IGNORED = -100
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Entities of one document as word ranges: `start` and `end` (inclusive) words, `label` index
-    and `score`, all `[n_spans]`, in order of the text.
+    """Entities of one document as word ranges.
+
+    `start` and `end` (inclusive) words, `label` index and `score`, all `[n_spans]`.
     """
 
     start: Ints
@@ -118,7 +119,7 @@ def decode(log_probabilities: Floats, sentences: Ints) -> Spans:
     one text. I-x may only follow B-x or I-x (Viterbi under that constraint). A span's score is the
     product of the probabilities of its tags.
     """
-    n_words, n_tags = log_probabilities.shape
+    n_words = len(log_probabilities)
     if not n_words:
         return Spans.none()
     starts = np.flatnonzero(np.diff(sentences, prepend=sentences[0] - 1))

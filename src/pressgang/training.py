@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -220,11 +219,11 @@ class _Run:
             }
             partial = folder / "state.partial"
             save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, partial, metadata)
-            os.replace(partial, folder / "state.safetensors")
+            partial.replace(folder / "state.safetensors")
         self.accelerator.wait_for_everyone()
 
     def restore(self, folder: Path) -> int:
-        """Read the state that `save` wrote; the number of epochs it had seen, 0 if there is none."""
+        """Read the state that `save` wrote; how many epochs it had seen, 0 if there is none."""
         from safetensors import safe_open
 
         path = folder / "state.safetensors"
@@ -259,10 +258,8 @@ def plan(
     windows = []
     for index, example in enumerate(examples):
         first_core = int(random.integers(1, config.windows.core_tokens + 1))
-        for window in cut(
-            example.encoded, config.windows, n_special=n_special, first_core=first_core
-        ):
-            windows.append((index, View(example.encoded, window)))
+        cuts = cut(example.encoded, config.windows, n_special=n_special, first_core=first_core)
+        windows += [(index, View(example.encoded, window)) for window in cuts]
     size = config.training.batch_windows
     shuffled = [windows[i] for i in random.permutation(len(windows))]
     batches = []

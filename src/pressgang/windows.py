@@ -51,7 +51,7 @@ def cut(
 
 
 def _pieces(encoded: EncodedText, limit: int) -> list[tuple[int, int]]:
-    """Word ranges that a core never splits: sentences, cut where one exceeds the limit in tokens."""
+    """Word ranges that a core never splits: sentences, cut where one exceeds the limit."""
     borders = np.flatnonzero(np.diff(encoded.sentences)) + 1
     edges = [0, *borders.tolist(), len(encoded.words)]
     pieces = []
