@@ -228,14 +228,14 @@ def _read(
 ) -> tuple[Reading, tuple[Document, ...], LabelingConfig | None, dict[str, Any]]:
     """The exports of a run, what is for training only, labels, and the beginning of its record.
 
-    Exports on the command line take the place of all that the configuration names.
+    Exports on the command line take the place of the configuration's `exports`.
     """
     paths = list(data or [Path(p) for p in settings.data.exports])
     if not paths:
         raise ValueError("no data: give --data EXPORT, or exports in the configuration")
-    extra_paths = [] if data else [Path(p) for p in settings.data.training_only]
+    extra_paths = [Path(p) for p in settings.data.training_only]
     configured = settings.data.labeling_config
-    labels = _labels(Path(configured)) if configured and not data else None
+    labels = _labels(Path(configured)) if configured else None
     reading, extra = read_exports(paths, config=labels), read_exports(extra_paths, config=labels)
     problems = reading.problem_counts() + extra.problem_counts()
     if problems:
