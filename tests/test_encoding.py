@@ -269,10 +269,6 @@ def test_shapes_tell_glued_words_and_later_tokens() -> None:
     assert np.unique(long[1:]).tolist() == [long[0] + 16]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="TextEncoder.__init__: encode_special_tokens is off, so `[SEP]` in a text is a mark",
-)
 @pytest.mark.parametrize("kind", ["word-piece", "byte-level", "byte-level, trimmed"])
 def test_a_mark_spelled_out_in_a_text_is_text(kind: str) -> None:
     encoder = ENCODERS[kind]

@@ -171,10 +171,6 @@ def test_gold_mentions_lie_on_words_within_sentences(document: Document) -> None
         assert not crossed, document.surface(entity)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="segmentation._FULL_STOP: only a-z, ß-ÿ and а-я count as lower case after a full stop",
-)
 @pytest.mark.parametrize("letter", "ёїөңūčşα")
 def test_a_full_stop_before_lower_case_ends_no_sentence(letter: str) -> None:
     assert unicodedata.category(letter) == "Ll"

@@ -124,10 +124,6 @@ def test_a_text_shorter_than_a_run_has_no_runs() -> None:
     assert shared_runs(fold, length=2) == (1, 1)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="splits.hold_out: the text of a training document whose id is '' is not seen",
-)
 def test_the_twin_of_a_held_out_text_is_refused_whatever_its_id() -> None:
     with pytest.raises(ValueError, match="the same text"):
         hold_out([Document("", "The same text."), Document("b", "The same text.")], ["b"])

@@ -262,9 +262,5 @@ def peak_memory(lengths: list[int]) -> int:
     return peak
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="tagging.decode: fewer than 128 sentences are one group, padded to the longest",
-)
 def test_one_long_sentence_among_short_ones_costs_no_more_memory_than_alone() -> None:
     assert peak_memory([1] * 100 + [2000]) < 5 * peak_memory([2000])

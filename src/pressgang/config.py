@@ -143,7 +143,10 @@ def _value(hint: Any, value: Any, at: str) -> Any:
     if origin is types.UnionType:
         return None if value is None else _value(arguments[0], value, at)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{at} is too large a number") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ValueError(f"{at} is {value!r}; expected {hint.__name__}")
     return value

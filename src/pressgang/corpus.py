@@ -40,6 +40,8 @@ def read_jsonl(lines: Iterable[str], *, source: str) -> Iterator[Document]:
             if not isinstance(record, dict):
                 raise ValueError(f"expected an object with a text, not {type(record).__name__}")
             yield Document.from_dict({"id": str(number)} | record)
+        except RecursionError:
+            raise ValueError(f"{source}, line {number}: nested too deeply") from None
         except ValueError as error:
             raise ValueError(f"{source}, line {number}: {error}") from None
 
@@ -93,6 +95,8 @@ def to_dataset(documents: Sequence[Document]) -> Dataset:
             ),
         }
     )
+    if not documents:
+        return Dataset.from_dict({name: [] for name in features}, features=features)
     records = [document.to_dict() for document in documents]
     for record in records:
         for marked in (*record["entities"], *record["relations"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,34 +122,36 @@ class Document:
         """
         name = record.get("id")
         try:
-            text = record["text"]
-            if not isinstance(name, str) or not isinstance(text, str):
-                raise ValueError("id and text must be strings")
-            entities = [
-                Entity(e["start"], e["end"], e["label"], e.get("score"))
-                for e in record.get("entities", ())
-            ]
-            for entity, e in zip(entities, record.get("entities", ()), strict=True):
-                surface = text[entity.start : entity.end]
-                if e.get("text", surface) != surface:
-                    raise ValueError(
-                        f"entity [{entity.start}, {entity.end}) is {surface!r} in the text, "
-                        f"not {e['text']!r}"
-                    )
-            relations = [
-                Relation(
-                    _pick(entities, r["head"]),
-                    _pick(entities, r["tail"]),
-                    r["label"],
-                    r.get("score"),
-                )
-                for r in record.get("relations", ())
-            ]
-            return cls(name, text, tuple(entities), tuple(relations))
+            return cls._from_dict(record)
         except KeyError as error:
             raise ValueError(f"document {name!r}: the field {error} is missing") from None
-        except (TypeError, AttributeError) as error:
+        except (TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"document {name!r}: a field has the wrong type ({error})") from None
+        except ValueError as error:
+            named = str(error).startswith("document ")
+            raise ValueError(str(error) if named else f"document {name!r}: {error}") from None
+
+    @classmethod
+    def _from_dict(cls, record: Mapping[str, Any]) -> Document:
+        name, text = record["id"], record["text"]
+        marked, related = record.get("entities", []), record.get("relations", [])
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise ValueError("id and text must be strings")
+        if not isinstance(marked, list) or not isinstance(related, list):
+            raise TypeError("entities and relations must be lists")
+        entities = [Entity(e["start"], e["end"], e["label"], e.get("score")) for e in marked]
+        for entity, e in zip(entities, marked, strict=True):
+            surface = text[entity.start : entity.end]
+            if e.get("text", surface) != surface:
+                place = f"[{entity.start}, {entity.end})"
+                raise ValueError(f"entity {place} is {surface!r} in the text, not {e['text']!r}")
+        relations = [
+            Relation(
+                _pick(entities, r["head"]), _pick(entities, r["tail"]), r["label"], r.get("score")
+            )
+            for r in related
+        ]
+        return cls(name, text, tuple(entities), tuple(relations))
 
 
 def _pick(entities: list[Entity], position: int) -> Entity:
@@ -167,5 +168,5 @@ def _score_field(score: float | None) -> dict[str, float]:
 def _check_label_and_score(label: str, score: float | None) -> None:
     if not isinstance(label, str) or not label:
         raise ValueError(f"label {label!r} is not a non-empty string")
-    if score is not None and not (math.isfinite(score) and 0.0 <= score <= 1.0):
+    if score is not None and not 0.0 <= score <= 1.0:
         raise ValueError(f"score {score!r} is not a probability")

@@ -19,6 +19,9 @@ N_SHAPES = 33
 """Case and shape classes: 8 classes of words, glued to the text before or not, first or later
 token of the word; 0 is for special tokens."""
 
+MAX_WORD_TOKENS = 96
+"""Later tokens of one word are not read: no window should be filled by a single word."""
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -52,6 +55,7 @@ class TextEncoder:
         self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
+        self.tokenizer.encode_special_tokens = True  # "[SEP]" written in a text is text
         frame = self.tokenizer.encode("a")
         is_special = frame.special_tokens_mask
         n_before = is_special.index(0) if 0 in is_special else len(is_special)
@@ -79,6 +83,7 @@ class TextEncoder:
         last = np.searchsorted(offsets[:, 0], found[:, 1], side="left") - 1
         has_tokens = first <= last
         found, first, last = found[has_tokens], first[has_tokens], last[has_tokens]
+        last = np.minimum(last, first + MAX_WORD_TOKENS - 1)
         sentences = np.searchsorted(sentence_starts(text), found[:, 0], side="right") - 1
         shapes = _shapes(text, found, first, last, len(tokens))
         # Tokens of no word (line breaks, lone blanks) go: a hundred thousand of them fit no window.

@@ -17,9 +17,9 @@ _WORD = re.compile(
     r"(?:[^\W\d_]\.){2,}|['’]s\b|\w+(?:[.&'’](?!s\b)\w+)*|[^\w\s]",
 )
 _LINE_BREAK = re.compile(r"[\n\r\u2028\u2029]\s*")
-_FULL_STOP = re.compile(r"(?<![.!?…])[.!?…]+[\"”’»)\]]*\s+(?=[\"“‘«(\[]*[^\W_a-zà-öø-ÿа-я])")
+_FULL_STOP = re.compile(r"(?<![.!?…])[.!?…]+[\"”’»)\]]*\s+(?=[\"“‘«(\[]*([^\W_]))")
 _ABBREVIATION = re.compile(
-    r"(?:\b[^\W\d_]|\b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Lt|Col|Maj|Capt|Sgt|Sen|Gov|Rep|St|No|Art|vs|v|approx"
+    r"(?:\b[^\W\d_]|\b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Lt|Col|Maj|Capt|Sgt|Sen|Gov|Rep|Rev|St|No|Art|vs|v|approx"
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec))\.$"
 )
 
@@ -56,6 +56,7 @@ def sentence_starts(text: str) -> npt.NDArray[np.int64]:
     starts += [
         match.end()
         for match in _FULL_STOP.finditer(text)
-        if not _ABBREVIATION.search(text, max(0, match.start() - 8), match.start() + 1)
+        if not match[1].islower()
+        and not _ABBREVIATION.search(text, max(0, match.start() - 8), match.start() + 1)
     ]
     return np.unique(np.array(starts, dtype=np.int64))

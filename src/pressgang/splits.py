@@ -74,8 +74,9 @@ def check_apart(train: Sequence[Document], test: Sequence[Document]) -> None:
     """Raise ValueError if a text of one side is, but for white space, also on the other."""
     texts = {" ".join(d.text.split()): d.id for d in train}
     for document in test:
-        if twin := texts.get(" ".join(document.text.split())):
-            raise ValueError(f"test document {document.id!r} has the same text as {twin!r}")
+        text = " ".join(document.text.split())
+        if text in texts:
+            raise ValueError(f"test document {document.id!r} has the same text as {texts[text]!r}")
 
 
 def shared_runs(fold: Fold, *, length: int = 8) -> tuple[int, int]:

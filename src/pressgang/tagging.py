@@ -5,7 +5,7 @@ Tag 0 is O, `1 + 2 * label` is B-label, `2 + 2 * label` is I-label, labels count
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from pressgang.encoding import EncodedText, Ints
 from pressgang.schema import Schema
 
 Floats = npt.NDArray[np.float64]
+
+_DECODED_WORDS = 4096
+"""Words, padding counted, whose tags are decoded at once."""
 
 IGNORED = -100
 """The target of padded words: no loss."""
@@ -127,7 +130,7 @@ def decode(log_probabilities: Floats, sentences: Ints) -> Spans:
     tags = np.zeros(n_words, dtype=np.int64)
     # Sentences of similar length go together, so that padding never dominates.
     order = np.argsort(lengths, kind="stable")
-    for rows in np.array_split(order, max(1, len(order) // 64)):
+    for rows in _groups(order, lengths):
         longest = int(lengths[rows].max())
         steps = np.arange(longest)
         inside = steps < lengths[rows, None]
@@ -135,6 +138,17 @@ def decode(log_probabilities: Floats, sentences: Ints) -> Spans:
         best = _viterbi(np.where(inside[..., None], log_probabilities[word], 0.0))
         tags[word[inside]] = best[inside]
     return _spans_of_tags(tags, log_probabilities)
+
+
+def _groups(order: Ints, lengths: Ints) -> Iterator[Ints]:
+    """Sentences in ascending order of length, so many at once as fit into a bounded table."""
+    at = 0
+    while at < len(order):
+        end = at + 1
+        while end < len(order) and (end + 1 - at) * lengths[order[end]] <= _DECODED_WORDS:
+            end += 1
+        yield order[at:end]
+        at = end
 
 
 def _viterbi(scores: Floats) -> Ints:
