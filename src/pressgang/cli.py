@@ -185,9 +185,9 @@ def predict(
     output: Annotated[
         Path | None, typer.Option(help="File to write; else standard output.")
     ] = None,
-    format: Annotated[
-        Format, typer.Option(help="JSON Lines, one HTML page, or text.")
-    ] = Format.JSONL,  # noqa: A002
+    form: Annotated[
+        Format, typer.Option("--format", help="JSON Lines, one HTML page, or text.")
+    ] = Format.JSONL,
     device: Device = "auto",
 ) -> None:
     """Find entities and relations in texts; JSON Lines out, one document a line."""
@@ -195,14 +195,14 @@ def predict(
     extractor = load(model, device=device)
     predicted = _with_progress(extractor.predict_many(sources))
     pieces: Iterable[str]
-    if format is Format.TEXT:
+    if form is Format.TEXT:
         if output is not None:
             raise ValueError("--format text is for the terminal; --output needs jsonl or html")
         screen = Console(highlight=False)
         for document in predicted:
             screen.print(render_document(document, extractor.schema))
         return
-    if format is Format.HTML:
+    if form is Format.HTML:
         pieces = render_page(predicted, extractor.schema, title="pressgang: predictions")
     else:
         pieces = (to_line(document) + "\n" for document in predicted)

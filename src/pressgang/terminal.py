@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from rich.color import Color
 from rich.console import Group
 from rich.style import Style
 from rich.text import Text
@@ -45,7 +46,7 @@ def _marked(
             continue
         line.append(_flat(document.text[at : entity.start]))
         color = parse_color(schema.colors.get(entity.label, ""))
-        style = Style(bold=True, color=None if color is None else "#%02x%02x%02x" % color)
+        style = Style(bold=True, color=None if color is None else Color.from_rgb(*color))
         line.append(_flat(document.surface(entity)), style)
         line.append(f" {entity.label}", Style(dim=True))
         at = entity.end
@@ -59,9 +60,8 @@ def _relations(document: Document, start: int, end: int) -> Iterator[Text]:
         if start <= later < end:
             score = "" if relation.score is None else f"  {relation.score:.2f}"
             head, tail = (_flat(document.surface(e)) for e in (relation.head, relation.tail))
-            yield Text.assemble(
-                "    ", head, (f" {relation.label} ", "italic"), tail, (score, "dim")
-            )
+            label = f" {relation.label} "
+            yield Text.assemble("    ", head, (label, "italic"), tail, (score, "dim"))
 
 
 def _flat(text: str) -> str:
