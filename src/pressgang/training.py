@@ -242,8 +242,6 @@ class _Run:
                     key: tensors[f"optimizer/{key}/{name}"]
                     for key in ("step", "exp_avg", "exp_avg_sq")
                 }
-                step = self.optimizer.state[parameter]["step"]
-                self.optimizer.state[parameter]["step"] = step.cpu()
         self.n_steps = int(metadata["n_steps"])
         return int(metadata["epoch"])
 
