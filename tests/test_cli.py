@@ -30,6 +30,7 @@ label_width = 4
 epochs = {epochs}
 batch_windows = 2
 device = "cpu"
+precision = "fp32"
 encoder_learning_rate = 2e-3
 head_learning_rate = 5e-3
 average_decay = 0.9

@@ -20,6 +20,8 @@ RUN: dict[str, Any] = {
     "versions": {"python": "3.11.7"},
     "machine": {"cpu": "a chip", "cores": 2, "memory_gib": 8.5, "gpu": None},
     "seconds": 61.5,
+    "device": "cpu",
+    "precision": "fp32",
     "data": [{"path": "a.json", "sha256": "5f", "documents": 2, "entities": 4, "relations": 2}],
     "encoder": {"name": "org/tiny", "sha256": "ab12", "parameters": 22713216},
     "parameters": 24000000,

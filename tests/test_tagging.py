@@ -62,6 +62,10 @@ def flat_spans(draw: st.DrawFn) -> tuple[list[tuple[int, int, int]], int]:
     return found, at + draw(st.integers(0, 2))
 
 
+def one_sentence(n_words: int) -> np.ndarray:
+    return np.zeros(n_words, dtype=np.int64)
+
+
 def certain(tags: np.ndarray) -> np.ndarray:
     """Log probabilities that leave no doubt of the tags."""
     return log_softmax(9.0 * np.eye(N_TAGS)[tags])
@@ -73,8 +77,8 @@ def test_decode_finds_the_best_of_all_legal_sequences(n_words: int, seed: int) -
     scores = random_scores(n_words, seed)
     sequences = legal_sequences(n_words)
     best = sequences[scores[np.arange(n_words), sequences].sum(axis=1).argmax()]
-    spans = decode(scores, np.zeros(n_words, dtype=np.int64))
-    assert tags_of(spans, n_words)[0].tolist() == best.tolist()
+    spans = decode(scores, one_sentence(n_words))
+    assert tags_of(spans, one_sentence(n_words))[0].tolist() == best.tolist()
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), seeds)
@@ -118,7 +122,7 @@ def test_without_labels_there_are_no_spans() -> None:
 def test_a_score_is_the_product_of_the_probabilities_of_the_tags(n_words: int, seed: int) -> None:
     scores = random_scores(n_words, seed)
     spans = decode(scores, np.zeros(n_words, dtype=np.int64))
-    tags, _ = tags_of(spans, n_words)
+    tags, _ = tags_of(spans, one_sentence(n_words))
     for index, (start, end, _) in enumerate(rows(spans)):
         probabilities = [np.exp(scores[word, tags[word]]) for word in range(start, end + 1)]
         assert spans.score[index] == pytest.approx(np.prod(probabilities))
@@ -138,26 +142,34 @@ def test_decode_finds_the_spans_that_tags_of_wrote(
     written: tuple[list[tuple[int, int, int]], int],
 ) -> None:
     found, n_words = written
-    tags, n_lost = tags_of(of_rows(found), n_words)
-    assert n_lost == 0
+    tags, is_tagged = tags_of(of_rows(found), one_sentence(n_words))
+    assert is_tagged.all()
     assert rows(decode(certain(tags), np.zeros(n_words, dtype=np.int64))) == found
 
 
 def test_adjacent_entities_of_one_label_stay_apart() -> None:
-    tags, n_lost = tags_of(of_rows([(0, 1, 1), (2, 2, 1), (3, 4, 1)]), 5)
-    assert (tags.tolist(), n_lost) == ([3, 4, 3, 3, 4], 0)
+    tags, is_tagged = tags_of(of_rows([(0, 1, 1), (2, 2, 1), (3, 4, 1)]), one_sentence(5))
+    assert (tags.tolist(), is_tagged.tolist()) == ([3, 4, 3, 3, 4], [True] * 3)
     spans = decode(certain(tags), np.zeros(5, dtype=np.int64))
     assert rows(spans) == [(0, 1, 1), (2, 2, 1), (3, 4, 1)]
 
 
 def test_of_overlapping_spans_the_longest_is_tagged_and_the_others_are_counted() -> None:
-    tags, n_lost = tags_of(of_rows([(0, 1, 0), (1, 3, 1), (3, 3, 0), (4, 4, 0)]), 5)
-    assert (tags.tolist(), n_lost) == ([0, 3, 4, 4, 1], 2)
+    tags, is_tagged = tags_of(
+        of_rows([(0, 1, 0), (1, 3, 1), (3, 3, 0), (4, 4, 0)]), one_sentence(5)
+    )
+    assert tags.tolist() == [0, 3, 4, 4, 1]
+    assert is_tagged.tolist() == [False, True, False, True]
+
+
+def test_a_span_across_sentences_is_not_tagged() -> None:
+    tags, is_tagged = tags_of(of_rows([(0, 1, 0), (2, 2, 1)]), np.array([0, 1, 1]))
+    assert (tags.tolist(), is_tagged.tolist()) == ([0, 0, 3], [False, True])
 
 
 def test_of_equally_long_overlapping_spans_the_earlier_is_tagged() -> None:
-    tags, n_lost = tags_of(of_rows([(1, 2, 1), (0, 1, 0)]), 3)
-    assert (tags.tolist(), n_lost) == ([1, 2, 0], 1)
+    tags, is_tagged = tags_of(of_rows([(1, 2, 1), (0, 1, 0)]), one_sentence(3))
+    assert (tags.tolist(), is_tagged.tolist()) == ([1, 2, 0], [False, True])
 
 
 spans_of_words = st.lists(
@@ -172,10 +184,10 @@ spans_of_words = st.lists(
 @given(spans_of_words)
 @settings(max_examples=60, deadline=None)
 def test_every_span_is_tagged_or_counted(found: list[tuple[int, int, int]]) -> None:
-    tags, n_lost = tags_of(of_rows(found), 6)
+    tags, is_tagged = tags_of(of_rows(found), one_sentence(6))
     kept = rows(decode(certain(tags), np.zeros(6, dtype=np.int64)))
     assert set(kept) <= set(found)
-    assert len(kept) + n_lost == len(found)
+    assert len(kept) == is_tagged.sum()
     for start, end, _ in set(found) - set(kept):
         assert any(a <= end and start <= b and b - a >= end - start for a, b, _ in kept), (
             "a span gives way only to one at least as long"
@@ -194,7 +206,9 @@ def test_tags_are_those_of_bio(written: tuple[list[tuple[int, int, int]], int]) 
     spans, kept = spans_of(entities, encoded, SCHEMA)
     names = bio.tag_names(LABELS)
     assert kept == entities
-    assert [names[tag] for tag in tags_of(spans, n_words)[0]] == bio.encode(entities, encoded.words)
+    assert [names[tag] for tag in tags_of(spans, one_sentence(n_words))[0]] == bio.encode(
+        entities, encoded.words
+    )
 
 
 @given(st.integers(1, 12), seeds)
@@ -203,7 +217,7 @@ def test_decoded_spans_are_those_that_seqeval_and_bio_read_from_the_tags(
     n_words: int, seed: int
 ) -> None:
     spans = decode(random_scores(n_words, seed), np.zeros(n_words, dtype=np.int64))
-    tags = [bio.tag_names(LABELS)[tag] for tag in tags_of(spans, n_words)[0]]
+    tags = [bio.tag_names(LABELS)[tag] for tag in tags_of(spans, one_sentence(n_words))[0]]
     strict = SeqevalEntities([tags], IOB2).entities[0]
     assert [(e.start, e.end - 1, LABELS.index(e.tag)) for e in strict] == rows(spans)
     encoded = words_apart(n_words)

@@ -152,7 +152,8 @@ def test_two_processes_agree_with_one(
     settings = config_for(bert, epochs=4)
     config = tmp_path / "run.toml"
     config.write_text(
-        f"encoder = {str(bert)!r}\n[windows]\ntokens = 96\ncore_tokens = 40\nright_tokens = 8\n"
+        f"encoder = {str(bert)!r}\n[data]\nheld_out = ['five']\n"
+        "[windows]\ntokens = 96\ncore_tokens = 40\nright_tokens = 8\n"
         "[model]\npair_width = 16\nlabel_width = 4\ndropout = 0.0\nencoder_dropout = 0.0\n"
         + "[training]\n"
         + "".join(f"{k} = {json.dumps(v)}\n" for k, v in asdict(settings.training).items())
@@ -169,6 +170,7 @@ def test_two_processes_agree_with_one(
         for name in ("one", "two")
     ]
     assert n_processes == [1, 2]
+    assert all((tmp_path / name / "report" / "report.json").exists() for name in ("one", "two"))
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=2e-4) for name in one)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +15,16 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pressgang import load
 from pressgang.config import RunConfig
-from pressgang.corpus import read_documents, read_jsonl, to_line
+from pressgang.corpus import read_documents, to_line
 from pressgang.document import Document
-from pressgang.files import atomic_text, sha256
+from pressgang.files import atomic_text
 from pressgang.html import render_page
 from pressgang.label_studio.labeling_config import LabelingConfig, read_labeling_config
 from pressgang.label_studio.summary import render as render_reading
-from pressgang.label_studio.tasks import Reading, read_exports
+from pressgang.label_studio.tasks import read_exports
+from pressgang.printable import printable
+from pressgang.run_data import describe_files, read_run_data, stop_if_unusable, tell_problems
+from pressgang.sources import STANDARD_INPUT, read_sources
 from pressgang.terminal import render_document
 
 app = typer.Typer(
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    print(f"pressgang: {message}", file=sys.stderr)  # noqa: T201
+    print(f"pressgang: {printable(message)}", file=sys.stderr)  # noqa: T201
     sys.exit(2)
 
 
@@ -74,7 +75,7 @@ def check(
     """Say what exports hold, and what in them cannot be read."""
     reading = read_exports(exports, config=_labels(labeling_config))
     render_reading(reading, Console())
-    _stop_if_unusable(reading, strict=strict)
+    stop_if_unusable(reading, n_problems=len(reading.problems) if strict else 0)
 
 
 @app.command()
@@ -92,17 +93,26 @@ def train(
     from pressgang.splits import hold_out
 
     settings = RunConfig.from_toml(config)
-    reading, training_only, labels, run = _read(settings, data, strict=strict)
-    fold = hold_out([*training_only, *reading.documents], settings.data.held_out)
-    colors = dict(labels.colors) if labels else {}
-    extractor = experiments.train(
-        settings, fold.train, colors, output, run=run, resume=resume, console=_messages
+    given = read_run_data(settings, data, strict=strict, console=_messages)
+    fold = hold_out([*given.training_only, *given.documents], settings.data.held_out)
+    record = experiments.train(
+        settings,
+        fold.train,
+        given.colors,
+        output,
+        run={"command": _command()} | dict(given.record),
+        resume=resume,
+        console=_messages,
     )
+    if record is None:  # another process of this run writes and scores
+        return
     _messages.print(f"model written to {output}")
+    lost = {k: n for k, n in record["trained_on"].items() if "_not_" in k or "_wider_" in k}
+    if any(lost.values()):
+        _messages.print(", ".join(f"{n} {k.replace('_', ' ')}" for k, n in lost.items() if n))
     if fold.test:
-        _, baseline = experiments.read_model(output)
+        extractor, baseline = experiments.read_model(output, device=settings.training.device)
         report = experiments.test(extractor, baseline, fold.test, settings.seed)
-        record = json.loads((output / "run.json").read_text(encoding="utf-8"))
         held_out = ", ".join(d.id for d in fold.test)
         record["protocol"] = f"trained on {len(fold.train)} documents, tested on {held_out}"
         write_report(report, record, output / "report")
@@ -116,27 +126,27 @@ def cross_validate(
     output: Output,
     data: Data = None,
     *,
-    folds: Annotated[int, typer.Option(help="Number of folds; 0 leaves one article out.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Folds trained side by side.")] = 1,
+    folds: Annotated[int, typer.Option(min=0, help="Number of folds; 0 leaves one out.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side.")] = 1,
     strict: Annotated[bool, typer.Option(help="Stop if the exports have any problem.")] = False,
 ) -> None:
     """Score the recipe: each article is predicted by a model that was trained on the others.
 
     Finished folds are kept under OUTPUT/folds; the same command goes on where it was stopped.
     """
-    from pressgang import experiments
+    from pressgang import cross_validation
     from pressgang.reports import render_summary, write_report
 
     settings = RunConfig.from_toml(config)
-    reading, training_only, _, run = _read(settings, data, strict=strict)
-    report, record = experiments.cross_validate(
+    given = read_run_data(settings, data, strict=strict, console=_messages)
+    report, record = cross_validation.cross_validate(
         settings,
-        reading.documents,
+        given.documents,
         output,
-        training_only=training_only,
+        training_only=given.training_only,
         n_folds=folds,
         n_jobs=jobs,
-        run=run,
+        run={"command": _command()} | dict(given.record),
         console=_messages,
     )
     write_report(report, record, output)
@@ -149,27 +159,39 @@ def evaluate(
     model: Annotated[Path | None, typer.Option(help="Folder of a model.")] = None,
     predictions: Annotated[Path | None, typer.Option(help="Predicted documents, JSONL.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the report.")] = None,
+    labeling_config: Labels = None,
     device: Device = "auto",
 ) -> None:
     """Score a model, or predictions made elsewhere, on gold documents."""
     from pressgang import evaluation, experiments
     from pressgang.reports import render_summary, write_report
+    from pressgang.splits import text_key
 
     if (model is None) == (predictions is None):
         raise ValueError("give either --model or --predictions")
-    reading = read_exports(data)
-    _stop_if_unusable(reading, strict=False)
+    labels = _labels(labeling_config)
+    reading = read_exports(data, config=labels)
+    problems = tell_problems([reading], _messages)
+    stop_if_unusable(reading)
     gold = reading.documents
-    run: dict[str, Any] = {"command": _command()}
+    run: dict[str, Any] = {"data": []}
     if model is not None:
+        run = experiments.read_run(model)
         extractor, baseline = experiments.read_model(model, device=device)
         report = experiments.test(extractor, baseline, gold, extractor.config.seed)
-        run = json.loads((model / "run.json").read_text(encoding="utf-8")) | run
-        run["data"] = [*run["data"], *_files(data)]
         run["protocol"] = f"trained once, tested on {', '.join(p.name for p in data)}"
+        known = set(run["trained_on"]["texts"])
+        if n_known := sum(text_key(d.text) in known for d in gold):
+            warning = f"{n_known} of {len(gold)} documents were trained on: this is no test of them"
+            run["protocol"] += f"; {warning}"
+            _messages.print(f"warning: {warning}")
     else:
         report = evaluation.evaluate(gold, read_documents(predictions or Path()))
-        run["data"] = _files(data)
+    run |= {
+        "command": _command(),
+        "problems": problems,
+        "data": [*run["data"], *describe_files(data, labels)],
+    }
     render_summary(report, Console())
     if output is not None:
         write_report(report, run, output)
@@ -191,7 +213,7 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Find entities and relations in texts; JSON Lines out, one document a line."""
-    sources = _sources(inputs or [Path("-")])
+    sources = read_sources(inputs or [Path(STANDARD_INPUT)])
     extractor = load(model, device=device)
     predicted = _with_progress(extractor.predict_many(sources))
     pieces: Iterable[str]
@@ -235,93 +257,8 @@ def _labels(path: Path | None) -> LabelingConfig | None:
     return None if path is None else read_labeling_config(path)
 
 
-def _read(
-    settings: RunConfig, data: Sequence[Path] | None, *, strict: bool
-) -> tuple[Reading, tuple[Document, ...], LabelingConfig | None, dict[str, Any]]:
-    """The exports of a run, what is for training only, labels, and the beginning of its record.
-
-    Exports on the command line take the place of the configuration's `exports`.
-    """
-    paths = list(data or [Path(p) for p in settings.data.exports])
-    if not paths:
-        raise ValueError("no data: give --data EXPORT, or exports in the configuration")
-    extra_paths = [Path(p) for p in settings.data.training_only]
-    configured = settings.data.labeling_config
-    labels = _labels(Path(configured)) if configured else None
-    reading, extra = read_exports(paths, config=labels), read_exports(extra_paths, config=labels)
-    problems = reading.problem_counts() + extra.problem_counts()
-    if problems:
-        counts = ", ".join(f"{n} × {kind}" for kind, n in problems.most_common())
-        _messages.print(f"problems in the exports: {counts} (`pressgang check` names them)")
-    _stop_if_unusable(reading, strict=strict)
-    run = {
-        "command": _command(),
-        "data": _files(paths) + _files(extra_paths),
-        "problems": {str(kind): n for kind, n in problems.items()},
-    }
-    return reading, extra.documents, labels, run
-
-
-def _stop_if_unusable(reading: Reading, *, strict: bool) -> None:
-    if not reading.documents:
-        raise ValueError("nothing is left to work on: no annotated task can be read")
-    if strict and reading.problems:
-        raise ValueError(f"{len(reading.problems)} problems in the exports (--strict)")
-
-
-def _files(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Name, hash and content of data files, for the record."""
-    files = []
-    for path in paths:
-        documents = read_exports([path]).documents
-        files.append(
-            {
-                "path": str(path),
-                "sha256": sha256(path),
-                "documents": len(documents),
-                "entities": sum(len(d.entities) for d in documents),
-                "relations": sum(len(d.relations) for d in documents),
-            }
-        )
-    return files
-
-
 def _command() -> str:
     return shlex.join(["pressgang", *sys.argv[1:]])
-
-
-def _sources(inputs: Sequence[Path]) -> Iterator[Document]:
-    """The texts to read, as Documents; a file's name without its ending is its id.
-
-    A path that is not there is found out before anything is predicted.
-    """
-    for path in inputs:
-        if str(path) != "-" and not path.exists():
-            raise ValueError(f"{path}: no such file or folder")
-        if path.is_file() and path.suffix not in {".txt", ".jsonl"}:
-            raise ValueError(f"{path}: expected a .txt or .jsonl file, a folder, or -")
-    return itertools.chain.from_iterable(map(_source, inputs))
-
-
-def _source(path: Path) -> Iterator[Document]:
-    if str(path) == "-":
-        yield Document("-", sys.stdin.read())
-    elif path.is_dir():
-        files = sorted(path.rglob("*.txt")) + sorted(path.rglob("*.jsonl"))
-        if not files:
-            raise ValueError(f"{path}: holds no .txt and no .jsonl file")
-        for file in files:
-            yield from _source(file)
-    elif path.suffix == ".jsonl":
-        with path.open(encoding="utf-8") as lines:
-            yield from read_jsonl(lines, source=str(path))
-    else:
-        try:
-            # newline="" keeps CRLF, so that offsets are those of the file.
-            with path.open(encoding="utf-8", newline="") as text:
-                yield Document(path.stem, text.read())
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
 
 
 def _with_progress(documents: Iterator[Document]) -> Iterator[Document]:

@@ -58,6 +58,12 @@ class ModelConfig:
     dropout: float = 0.1
     encoder_dropout: float | None = 0.1
 
+    def __post_init__(self) -> None:
+        if self.pair_width < 1 or self.label_width < 1:
+            raise ValueError("[model] pair_width and label_width must be at least 1")
+        if not 0 <= self.dropout < 1 or not 0 <= (self.encoder_dropout or 0.0) < 1:
+            raise ValueError("[model] dropout and encoder_dropout must lie in [0, 1)")
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
@@ -78,12 +84,23 @@ class TrainingConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     checkpoint_epochs: int = 5
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_windows", "checkpoint_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"[training] {name} is {getattr(self, name)}; expected 1 or more")
+        if not 0 < self.warm_up < 1 or not 0 <= self.average_decay < 1:
+            raise ValueError("[training] warm_up must lie in (0, 1), average_decay in [0, 1)")
+
 
 @dataclass(frozen=True, slots=True)
 class DecodingConfig:
     """When a relation is predicted: its probability is at least `relation_threshold`."""
 
     relation_threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.relation_threshold <= 1:
+            raise ValueError("[decoding] relation_threshold must lie in [0, 1]")
 
 
 @dataclass(frozen=True, slots=True)

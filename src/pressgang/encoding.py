@@ -63,6 +63,11 @@ class TextEncoder:
         self.prefix: list[int] = frame.ids[:n_before]
         self.suffix: list[int] = frame.ids[len(frame.ids) - n_after :]
 
+    @property
+    def n_special(self) -> int:
+        """How many tokens of each window are the encoder's own marks."""
+        return len(self.prefix) + len(self.suffix)
+
     @classmethod
     def load(cls, path: Path) -> TextEncoder:
         """The encoder whose tokenizer was saved at a path."""

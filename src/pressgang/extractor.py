@@ -76,8 +76,7 @@ class Extractor:
 
     def _job(self, source: Document, *, with_entities: bool) -> _Job:
         encoded = self.text_encoder.encode(source.text)
-        n_special = len(self.text_encoder.prefix) + len(self.text_encoder.suffix)
-        windows = cut(encoded, self.config.windows, n_special=n_special)
+        windows = cut(encoded, self.config.windows, n_special=self.text_encoder.n_special)
         given = spans_of(source.entities, encoded, self.schema)[0] if with_entities else None
         return _Job(
             source if with_entities else Document(source.id, source.text),
@@ -180,8 +179,12 @@ class Extractor:
         return Document(job.source.id, job.source.text, tuple(kept), relations)
 
     def save(self, folder: Path) -> None:
-        """Write the model as a folder that `load` reads: safetensors for weights, else JSON."""
+        """Write the model as a folder that `load` reads: safetensors for weights, else JSON.
+
+        `pressgang.json` goes first and comes last: a folder that holds it is whole.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pressgang.json").unlink(missing_ok=True)
         self.runtime.save(folder)
         self.text_encoder.save(folder / "tokenizer.json")
         write_json(folder / "schema.json", self.schema.to_dict())

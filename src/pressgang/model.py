@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pressgang.batches import SpanBatch, WindowBatch
 from pressgang.config import ModelConfig
 from pressgang.encoding import N_SHAPES
 from pressgang.pairing import N_SENTENCE_DISTANCES
@@ -162,6 +164,14 @@ class PairHead(nn.Module):
         context = torch.where((gap > 0).unsqueeze(-1), context, self.nothing_between)
         bucket = torch.bucketize(gap, self.gap_edges, right=True)
         return context, bucket + (first_h > first_t).long() * (len(_GAP_EDGES) + 1)
+
+
+def as_tensors(batch: WindowBatch | SpanBatch, device: torch.device) -> dict[str, Tensor]:
+    """The arrays of a batch as tensors, by field name."""
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(getattr(batch, name))).to(device)
+        for name in type(batch).__dataclass_fields__
+    }
 
 
 def maximum_table(hidden: Tensor) -> Tensor:

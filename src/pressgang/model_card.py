@@ -15,6 +15,7 @@ from pressgang.evaluation import Report
 from pressgang.reports import (
     DASH,
     Row,
+    config_block,
     definitions,
     format_interval,
     label_rows,
@@ -76,6 +77,8 @@ def render_card(
         _unevenness(entities, entity_labels, relation_labels),
         "## Making and remaking it",
         run_table(run),
+        "### Configuration",
+        config_block(run),
         "## Licence and rights",
         "The code is under the MIT licence. Rights in the texts of the corpus are not: see the "
         "section on the corpus. The encoder keeps the licence of its publisher.",

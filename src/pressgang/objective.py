@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pressgang.batches import SpanBatch, View, WindowBatch, span_batch, window_batch
 from pressgang.document import Document, Entity
 from pressgang.encoding import EncodedText, Ints, TextEncoder
-from pressgang.model import JointModel
+from pressgang.model import JointModel, as_tensors
 from pressgang.pairing import allowed, has_relation
 from pressgang.schema import Schema
 from pressgang.tagging import IGNORED, Spans, decode, log_softmax, spans_of, tags_of
@@ -23,8 +23,8 @@ class Example:
     """A gold document as the model learns it.
 
     `relations` [n, 3] are head and tail (positions among the spans) and relation. `n_lost_entities`
-    lie off the word borders or under longer ones, `n_lost_relations` have such an argument: they
-    cannot be learnt, and every score still counts them.
+    lie off the word borders, across sentences or under longer ones, `n_lost_relations` have such an
+    argument: they cannot be predicted, and every score still counts them.
     """
 
     encoded: EncodedText
@@ -39,7 +39,7 @@ def make_example(document: Document, text_encoder: TextEncoder, schema: Schema) 
     """What can be learnt from a document, and how much cannot."""
     encoded = text_encoder.encode(document.text)
     spans, entities = spans_of(document.entities, encoded, schema)
-    tags, n_overlapped = tags_of(spans, len(encoded.words))
+    tags, is_tagged = tags_of(spans, encoded.sentences)
     position: dict[Entity, int] = {entity: index for index, entity in enumerate(entities)}
     relation = {label: index for index, label in enumerate(schema.relation_labels)}
     rows = [
@@ -47,13 +47,14 @@ def make_example(document: Document, text_encoder: TextEncoder, schema: Schema) 
         for r in document.relations
         if r.head in position and r.tail in position and r.label in relation
     ]
+    learnt = {entity for entity, ok in zip(entities, is_tagged.tolist(), strict=True) if ok}
     return Example(
         encoded,
         spans,
         tags,
         np.array(rows, dtype=np.int64).reshape(-1, 3),
-        len(document.entities) - len(spans) + n_overlapped,
-        len(document.relations) - len(rows),
+        len(document.entities) - len(learnt),
+        sum(r.head not in learnt or r.tail not in learnt for r in document.relations),
     )
 
 
@@ -71,9 +72,11 @@ class JointLoss(nn.Module):
         text_encoder: TextEncoder,
         *,
         predicted_spans: int,
+        bf16: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
+        self.bf16 = bf16
         self.text_encoder = text_encoder
         self.predicted_spans = predicted_spans
         mask = allowed(schema)
@@ -88,6 +91,13 @@ class JointLoss(nn.Module):
 
         `seed` decides which of the tagger's wrong spans are taken.
         """
+        # Not left to accelerate, whose precision is one for the whole process.
+        with torch.autocast(self.allowed.device.type, torch.bfloat16, enabled=self.bf16):
+            return self._losses(examples, views, seed)
+
+    def _losses(
+        self, examples: Sequence[Example], views: Sequence[View], seed: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         batch = window_batch(views, self.text_encoder)
         hidden, logits = self.model.encode(**self._tensors(batch))
         targets = np.full(batch.first.shape, IGNORED)
@@ -137,14 +147,6 @@ class JointLoss(nn.Module):
             spans = decode(scores[row, : len(sentences)], sentences)
             guesses.append(spans.moved(window.start_word))
         return guesses
-
-
-def as_tensors(batch: WindowBatch | SpanBatch, device: torch.device) -> dict[str, Tensor]:
-    """The arrays of a batch as tensors, by field name."""
-    return {
-        name: torch.from_numpy(np.ascontiguousarray(getattr(batch, name))).to(device)
-        for name in type(batch).__dataclass_fields__
-    }
 
 
 def _with_wrong(

@@ -7,6 +7,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from pressgang.files import sha256
 
 # Where no model hub can be reached, this package on the index brings the same files.
@@ -55,13 +57,15 @@ def load_encoder(name: str, *, dropout: float | None = None) -> tuple[Any, Any]:
 
     source = locate(name)
     try:
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         if dropout is not None and hasattr(config, "hidden_dropout_prob"):
             config.hidden_dropout_prob = dropout
             config.attention_probs_dropout_prob = 0.0
-        encoder = AutoModel.from_pretrained(source, config=config, dtype="float32")
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except OSError as error:
+        encoder = AutoModel.from_pretrained(
+            source, config=config, dtype="float32", use_safetensors=True, trust_remote_code=False
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (OSError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f"encoder {name!r} is neither a folder nor to be fetched: {reason}"

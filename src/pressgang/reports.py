@@ -99,7 +99,6 @@ def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
         [name, *(str(n or "") for n in row)]
         for name, row in zip([*confusion.labels, "spurious"], confusion.rows, strict=True)
     ]
-    config = json.dumps(run.get("config"), ensure_ascii=False, indent=1)
     parts = [
         "# Evaluation",
         f"{len(report.documents)} documents. Protocol: {recorded(run, 'protocol')}. "
@@ -122,7 +121,7 @@ def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
         "## The run",
         run_table(run),
         "### Configuration",
-        f"```json\n{config}\n```" if run.get("config") else NOT_RECORDED,
+        config_block(run),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -159,6 +158,7 @@ def run_table(run: Mapping[str, Any]) -> str:
         "parameters": f"{recorded(run, 'parameters')} (encoder: {recorded(encoder, 'parameters')})",
         "CPU": f"{recorded(machine, 'cpu')}, cores: {recorded(machine, 'cores')}",
         "memory, GiB": recorded(machine, "memory_gib"),
+        "device, precision": f"{recorded(run, 'device')}, {recorded(run, 'precision')}",
         "GPU": "none" if machine.get("gpu", "") is None else recorded(machine, "gpu"),
         "time, seconds": recorded(run, "seconds"),
     } | (versions or {"versions": NOT_RECORDED})
@@ -166,6 +166,13 @@ def run_table(run: Mapping[str, Any]) -> str:
     files = [[recorded(file, key) for key in keys] for file in run.get("data") or ()]
     table = markdown_table(["", ""], facts.items())
     return f"{table}\n\nData: " + (f"\n\n{markdown_table(keys, files)}" if files else NOT_RECORDED)
+
+
+def config_block(run: Mapping[str, Any]) -> str:
+    """The run's configuration as a block of JSON."""
+    if not run.get("config"):
+        return NOT_RECORDED
+    return f"```json\n{json.dumps(run['config'], ensure_ascii=False, indent=1)}\n```"
 
 
 def recorded(record: Mapping[str, Any], key: str) -> str:

@@ -5,7 +5,6 @@ This is the torch half. Hidden states stay on the device between the two calls.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,30 @@ from torch import Tensor
 
 from pressgang.batches import SpanBatch, WindowBatch
 from pressgang.config import ModelConfig
-from pressgang.model import JointModel
-from pressgang.objective import as_tensors
+from pressgang.files import write_json
+from pressgang.model import JointModel, as_tensors
 from pressgang.schema import Schema
 
 Floats = npt.NDArray[np.float64]
+
+_PAIRS = 16_384
+"""Pairs scored at once: the biaffine form holds a vector for each pair and relation."""
 
 
 def pick_device(wanted: str) -> torch.device:
     """The device to use: "auto" takes a GPU where there is one.
 
-    Raises ValueError if CUDA is asked for and is not there.
+    Raises ValueError if there is no such device, or CUDA is asked for and is not there.
     """
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device cuda was asked for, but torch finds no GPU")
-    return torch.device(wanted)
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise ValueError(f"device {wanted!r}; expected auto, cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {wanted} was asked for, but torch finds no GPU")
+    return device
 
 
 class TorchRuntime:
@@ -47,27 +53,30 @@ class TorchRuntime:
 
     def encode(self, batch: WindowBatch) -> tuple[Tensor, Floats]:
         """Hidden states `[B, T, D]` (on the device) and tag logits `[B, W, n_tags]`."""
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode():
             hidden, logits = self.model.encode(**as_tensors(batch, self.device))
             return hidden, logits.float().cpu().numpy().astype(np.float64)
 
     def relate(self, hidden: Tensor, batch: SpanBatch) -> Floats:
-        """Probabilities `[P, n_relations]` of the relations of each pair."""
-        with torch.inference_mode(), self._autocast():
-            logits = self.model.relate(hidden, **as_tensors(batch, self.device))
-            return logits.float().sigmoid().cpu().numpy().astype(np.float64)
-
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        if self.device.type == "cuda" and torch.cuda.is_bf16_supported():
-            return torch.autocast("cuda", torch.bfloat16)
-        return contextlib.nullcontext()
+        """Probabilities `[P, n_relations]` of the relations of each pair, at least one pair."""
+        with torch.inference_mode():
+            tensors = as_tensors(batch, self.device)
+            pieces = []
+            for at in range(0, len(batch.head), _PAIRS):
+                piece = {
+                    name: tensors[name][at : at + _PAIRS] for name in ("head", "tail", "distance")
+                }
+                logits = self.model.relate(hidden, **(tensors | piece))
+                pieces.append(logits.float().sigmoid().cpu().numpy().astype(np.float64))
+            return np.concatenate(pieces)
 
     def save(self, folder: Path) -> None:
         """Write the weights and the encoder's configuration."""
         state = {name: t.detach().cpu().contiguous() for name, t in self.model.state_dict().items()}
         save_file(state, folder / "model.safetensors")
-        encoder_config = self.model.encoder.config.to_json_string(use_diff=False)
-        (folder / "encoder.json").write_text(encoder_config, encoding="utf-8")
+        encoder_config = json.loads(self.model.encoder.config.to_json_string(use_diff=False))
+        encoder_config.pop("_name_or_path", None)  # a path of the machine that trained
+        write_json(folder / "encoder.json", encoder_config)
 
     @classmethod
     def load(
@@ -81,8 +90,12 @@ class TorchRuntime:
 
         auto: Any = transformers
 
-        record = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        encoder = auto.AutoModel.from_config(auto.AutoConfig.for_model(**record))
+        path = folder / "encoder.json"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            encoder = auto.AutoModel.from_config(auto.AutoConfig.for_model(**record))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{path}: not the configuration of an encoder ({error})") from None
         model = JointModel(
             encoder,
             n_labels=len(schema.entity_labels),

@@ -91,21 +91,22 @@ def entity_of(spans: Spans, index: int, encoded: EncodedText, schema: Schema) ->
     )
 
 
-def tags_of(spans: Spans, n_words: int) -> tuple[Ints, int]:
-    """Tags `[n_words]` of flat spans, and how many spans found their words taken.
+def tags_of(spans: Spans, sentences: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Tags `[n_words]` of spans over words in these sentences, and which spans they hold.
 
-    Where spans overlap the longer wins, then the earlier; the others are counted, not tagged.
+    Where spans overlap the longer wins, then the earlier. A span across sentences is not tagged,
+    because sentences are decoded one by one.
     """
-    tags = np.zeros(n_words, dtype=np.int64)
-    n_lost = 0
+    tags = np.zeros(len(sentences), dtype=np.int64)
+    is_tagged = np.zeros(len(spans), dtype=np.bool_)
     for index in np.lexsort((spans.start, spans.start - spans.end)).tolist():
         start, end = int(spans.start[index]), int(spans.end[index])
-        if tags[start : end + 1].any():
-            n_lost += 1
+        if tags[start : end + 1].any() or sentences[start] != sentences[end]:
             continue
         tags[start] = 1 + 2 * spans.label[index]
         tags[start + 1 : end + 1] = 2 + 2 * spans.label[index]
-    return tags, n_lost
+        is_tagged[index] = True
+    return tags, is_tagged
 
 
 def log_softmax(logits: Floats) -> Floats:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pressgang.colors import parse_color
 from pressgang.document import Document, Entity
+from pressgang.printable import printable
 from pressgang.schema import Schema
 from pressgang.segmentation import sentence_starts
 
@@ -22,7 +23,7 @@ def render_document(document: Document, schema: Schema) -> Group:
     An entity stands in the colour of its label, with the label behind it, so that it can be told
     without colours too. Sentences without entities are counted, not shown.
     """
-    lines: list[Text] = [Text(document.id, Style(bold=True))]
+    lines: list[Text] = [Text(_flat(document.id), Style(bold=True))]
     borders = [*sentence_starts(document.text).tolist(), len(document.text)]
     n_bare = 0
     for start, end in itertools.pairwise(borders):
@@ -48,7 +49,7 @@ def _marked(
         color = parse_color(schema.colors.get(entity.label, ""))
         style = Style(bold=True, color=None if color is None else Color.from_rgb(*color))
         line.append(_flat(document.surface(entity)), style)
-        line.append(f" {entity.label}", Style(dim=True))
+        line.append(f" {_flat(entity.label)}", Style(dim=True))
         at = entity.end
     line.append(_flat(document.text[at:end]).rstrip())
     return line
@@ -60,10 +61,10 @@ def _relations(document: Document, start: int, end: int) -> Iterator[Text]:
         if start <= later < end:
             score = "" if relation.score is None else f"  {relation.score:.2f}"
             head, tail = (_flat(document.surface(e)) for e in (relation.head, relation.tail))
-            label = f" {relation.label} "
+            label = f" {_flat(relation.label)} "
             yield Text.assemble("    ", head, (label, "italic"), tail, (score, "dim"))
 
 
 def _flat(text: str) -> str:
-    """The text on one line, without characters that could steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    """The text on one line, safe to print."""
+    return printable(" ".join(text.split("\n")).replace("\r", " ").replace("\t", " "))

@@ -21,6 +21,7 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import set_seed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -43,13 +44,16 @@ _BUCKET_BATCHES = 12
 class Trained:
     """What training gives back: the model, and what it could not learn from.
 
-    `n_processes` is how many processes trained it; `n_far_relations` are gold relations whose
-    arguments no window of the plain cut holds together.
+    `n_processes` is how many processes trained it, `device` and `precision` ("fp32" or "bf16") what
+    they computed on and in; `n_far_relations` are gold relations that no window may ask about.
     """
 
     extractor: Extractor
     n_processes: int
     n_parameters: int
+    n_encoder_parameters: int
+    device: str
+    precision: str
     n_lost_entities: int
     n_lost_relations: int
     n_far_relations: int
@@ -73,10 +77,17 @@ def train(
     """
     if not schema.entity_labels:
         raise ValueError("nothing to train on: no document has an entity")
-    accelerator = _accelerator(config.training)
+    device = pick_device(config.training.device)
+    precision = _precision(config.training, device)
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     set_seed(config.seed)
     encoder, tokenizer = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
     text_encoder = TextEncoder(tokenizer)
+    limit = getattr(encoder.config, "max_position_embeddings", None)
+    if limit and config.windows.tokens > limit:
+        raise ValueError(
+            f"[windows] tokens is {config.windows.tokens}; {config.encoder} reads at most {limit}"
+        )
     model = JointModel(
         encoder,
         n_labels=len(schema.entity_labels),
@@ -86,7 +97,14 @@ def train(
     if config.training.freeze_word_embeddings:
         model.encoder.get_input_embeddings().requires_grad_(False)
     examples = [make_example(document, text_encoder, schema) for document in documents]
-    run = _Run(config, accelerator, model, schema, text_encoder, examples, documents)
+    loss = JointLoss(
+        model,
+        schema,
+        text_encoder,
+        predicted_spans=config.training.predicted_spans,
+        bf16=precision == "bf16",
+    )
+    run = _Run(config, accelerator, loss, examples, fingerprint(config, documents))
     first = run.restore(checkpoint) if resume else 0
     run.fit(first, checkpoint, console)
     run.use_average()
@@ -95,6 +113,9 @@ def train(
         extractor,
         accelerator.num_processes,
         sum(p.numel() for p in model.parameters()),
+        sum(p.numel() for p in model.encoder.parameters()),
+        str(run.device),
+        precision,
         sum(e.n_lost_entities for e in examples),
         sum(e.n_lost_relations for e in examples),
         sum(_n_far(e, config, text_encoder) for e in examples),
@@ -108,25 +129,16 @@ class _Run:
         self,
         config: RunConfig,
         accelerator: Accelerator,
-        model: JointModel,
-        schema: Schema,
-        text_encoder: TextEncoder,
+        loss: JointLoss,
         examples: Sequence[Example],
-        documents: Sequence[Document],
+        fingerprint: str,
     ) -> None:
-        recipe = config.training
-        self.config, self.accelerator, self.model, self.examples = (
-            config,
-            accelerator,
-            model,
-            examples,
-        )
-        self.n_special = len(text_encoder.prefix) + len(text_encoder.suffix)
+        self.config, self.accelerator, self.examples = config, accelerator, examples
+        self.n_special = loss.text_encoder.n_special
         self.device = accelerator.device
-        self.fingerprint = fingerprint(config, documents)
-        loss = JointLoss(model, schema, text_encoder, predicted_spans=recipe.predicted_spans)
-        self.named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        optimizer = torch.optim.AdamW(_groups(self.named, recipe), fused=True)
+        self.fingerprint = fingerprint
+        self.named = {n: p for n, p in loss.model.named_parameters() if p.requires_grad}
+        optimizer = torch.optim.AdamW(_groups(self.named, config.training), fused=True)
         self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.loss, self.optimizer = accelerator.prepare(loss, optimizer)
         self.average = {n: p.detach().clone() for n, p in self.named.items()}
@@ -224,15 +236,16 @@ class _Run:
 
     def restore(self, folder: Path) -> int:
         """Read the state that `save` wrote; how many epochs it had seen, 0 if there is none."""
-        from safetensors import safe_open
-
         path = folder / "state.safetensors"
         if not path.exists():
             return 0
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
         if metadata["fingerprint"] != self.fingerprint:
-            raise ValueError(f"{path}: the checkpoint is of a run with other settings or data")
+            raise ValueError(
+                f"{path}: the checkpoint is of a run with other settings or data; "
+                "delete it, or train without --resume"
+            )
         tensors = load_file(path, device=str(self.device))
         with torch.no_grad():
             for name, parameter in self.named.items():
@@ -269,14 +282,10 @@ def plan(
     return [batches[i] for i in random.permutation(len(batches))]
 
 
-def _accelerator(recipe: TrainingConfig) -> Accelerator:
-    device = pick_device(recipe.device)
-    precision = recipe.precision
-    if precision == "auto":
-        precision = "bf16" if _has_bf16(device) else "fp32"
-    return Accelerator(
-        cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no"
-    )
+def _precision(recipe: TrainingConfig, device: torch.device) -> str:
+    if recipe.precision != "auto":
+        return recipe.precision
+    return "bf16" if _has_bf16(device) else "fp32"
 
 
 def _has_bf16(device: torch.device) -> bool:
@@ -298,14 +307,17 @@ def _groups(named: Mapping[str, Tensor], recipe: TrainingConfig) -> list[dict[st
 
 
 def _n_far(example: Example, config: RunConfig, text_encoder: TextEncoder) -> int:
-    """Relations whose arguments no window holds together, in the cut that prediction uses."""
-    n_special = len(text_encoder.prefix) + len(text_encoder.suffix)
-    windows = cut(example.encoded, config.windows, n_special=n_special)
+    """Relations that no window may ask about: the owner of the later argument lacks the earlier."""
+    windows = cut(example.encoded, config.windows, n_special=text_encoder.n_special)
     start, end = example.spans.start, example.spans.end
     n_far = 0
     for head, tail, _ in example.relations.tolist():
+        later = max(start[head], start[tail])
         first, last = min(start[head], start[tail]), max(end[head], end[tail])
-        n_far += not any(w.start_word <= first and last < w.end_word for w in windows)
+        n_far += not any(
+            w.core_start <= later < w.core_end and w.start_word <= first and last < w.end_word
+            for w in windows
+        )
     return n_far
 
 

@@ -82,14 +82,19 @@ def test_tables_show_what_is_read_and_what_is_left_out():
     assert row(output, "PER") == ["4"]
     assert row(output, "knows") == ["2", "1", "PER → PER 2"]
     assert row(output, "bad-offsets")[:3] == ["1", "1", "0"]
-    assert "export.json: task 4, annotation 40: " in output
+    assert "export.json: task 4, annotation 40: bad-offsets: " in output
 
 
-def test_each_kind_of_problem_has_its_meaning_and_at_most_three_examples():
+def test_each_kind_of_problem_has_its_meaning_and_each_problem_its_line():
     records = [{"id": n, "data": {"text": "x"}, "annotations": []} for n in range(5)]
     output = printed(records)
-    assert row(output, "unannotated") == ["5", "0", "0", "(task has no annotation; left out)"]
-    assert [f"task {n}: no annotation" in output for n in range(5)] == [True] * 3 + [False] * 2
+    assert row(output, "unannotated") == ["5", "0", "0", "task has no annotation; left out"]
+    assert all(f"task {n}: unannotated: no annotation" in output for n in range(5))
+
+
+def test_nothing_in_an_export_steers_the_terminal():
+    output = printed([task(1, "Osh", region("a", 0, 3, "\x1b[2JORG"))])
+    assert "\x1b" not in output
 
 
 def test_overlaps_are_bounds_on_recall():

@@ -14,6 +14,7 @@ from rich.text import Text
 from pressgang.document import Document, Entity
 from pressgang.label_studio.problems import ProblemKind, brief
 from pressgang.label_studio.tasks import Reading
+from pressgang.printable import printable
 from pressgang.segmentation import sentence_starts, words
 
 N_EXAMPLES = 3
@@ -63,7 +64,13 @@ def render(reading: Reading, console: Console) -> None:
     if summary.triples:
         console.print(_relation_table(summary))
     console.print(_limits_table(reading, summary))
-    console.print(_problem_table(reading) if reading.problems else "No problems.")
+    if not reading.problems:
+        console.print("No problems.")
+        return
+    console.print(_problem_table(reading))
+    for problem in reading.problems:
+        line = f"{problem.place}: {problem.kind.value}: {problem.message}"
+        console.print(_plain(" ".join(line.split("\n"))), soft_wrap=True)
 
 
 def _across_sentences(document: Document) -> Iterator[str]:
@@ -148,16 +155,15 @@ def _limits_table(reading: Reading, summary: Summary) -> Table:
 
 
 def _problem_table(reading: Reading) -> Table:
-    table = _table("Problems", "kind", "count", "entities lost", "relations lost", "examples")
+    table = _table("Problems", "kind", "count", "entities lost", "relations lost", "what")
     for kind, n in reading.problem_counts().most_common():
         problems = [problem for problem in reading.problems if problem.kind is kind]
-        examples = [f"{p.place}: {p.message}" for p in problems[:N_EXAMPLES]]
         table.add_row(
             kind.value,
             f"{n}",
             f"{sum(p.lost_entities for p in problems)}",
             f"{sum(p.lost_relations for p in problems)}",
-            _plain("\n".join([f"({kind.meaning})", *examples])),
+            kind.meaning,
         )
     return table
 
@@ -167,11 +173,11 @@ def _table(title: str, first: str, *others: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column(first, no_wrap=True)
     for name in others:
-        is_count = "examples" not in name and "labels" not in name
+        is_count = name not in {"examples", "what", "head and tail labels"}
         table.add_column(name, justify="right" if is_count else "left", overflow="fold")
     return table
 
 
 def _plain(text: str) -> Text:
-    """The text as it is: no markup is read in it, and what UTF-8 cannot hold is escaped."""
-    return Text(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    """The text as it is: no markup is read in it, and nothing in it steers the terminal."""
+    return Text(printable(text))
