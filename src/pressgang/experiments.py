@@ -36,7 +36,6 @@ _PACKAGES = (
     "numpy",
     "safetensors",
 )
-_SIDES = ("predicted", "predicted_on_gold", "baseline", "baseline_on_gold")
 
 
 def train(
