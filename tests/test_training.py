@@ -95,6 +95,8 @@ def test_a_seed_gives_the_same_model_twice(
 _KILLED = """
 import sys
 from pathlib import Path
+import torch
+torch.set_num_threads(1)  # as in this process: the number of threads decides the order of sums
 sys.path.insert(0, {root!r})
 from pressgang import training
 from pressgang.corpus import read_documents
