@@ -180,7 +180,7 @@ def evaluate(
         extractor, baseline = experiments.read_model(model, device=device)
         report = experiments.test(extractor, baseline, gold, extractor.config.seed)
         run["protocol"] = f"trained once, tested on {', '.join(p.name for p in data)}"
-        known = set(run["trained_on"]["texts"])
+        known = set(run["trained_on"].pop("texts"))  # for this, not for the report
         if n_known := sum(text_key(d.text) in known for d in gold):
             warning = f"{n_known} of {len(gold)} documents were trained on: this is no test of them"
             run["protocol"] += f"; {warning}"
