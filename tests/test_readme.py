@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from pressgang.evaluation import Report
-from pressgang.reports import format_interval
+from pressgang.model_card import render_card
+from pressgang.reports import format_interval, read_report
 
 BEGIN = "<!-- figures: test_readme.py holds them against eval/report.json -->\n"
 END = "<!-- end of figures -->"
@@ -16,9 +15,15 @@ def test_the_figures_of_the_readme_are_those_of_the_report() -> None:
     assert table == figures()
 
 
+def test_the_model_card_is_what_the_command_writes() -> None:
+    report, run = read_report(Path("eval/report.json"))
+    corpus = Path("annotations/CARD.md").read_text(encoding="utf-8")
+    card = Path("model_card.md").read_text(encoding="utf-8")
+    assert card == render_card(report, run, corpus_text=corpus)
+
+
 def figures() -> str:
-    record = json.loads(Path("eval/report.json").read_text(encoding="utf-8"))
-    report = Report.from_dict(record["report"])
+    report, _ = read_report(Path("eval/report.json"))
     assert report.baseline is not None
     rows = [
         ("entities", report.model.entities.micro, report.baseline.entities.micro),
