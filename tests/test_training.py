@@ -9,18 +9,27 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
-from pressgang.config import ModelConfig, RunConfig, TrainingConfig, WindowConfig
+from pressgang.config import (
+    AugmentationConfig,
+    ModelConfig,
+    PretrainingConfig,
+    RunConfig,
+    TrainingConfig,
+    WindowConfig,
+)
 from pressgang.document import Document
 from pressgang.extractor import Extractor
 from pressgang.label_studio.tasks import to_task
 from pressgang.schema import Schema
-from pressgang.training import Trained, train
+from pressgang.training import Trained, _StageRun, pretrain, train
+from tests.conftest import mark
 from tests.encoders import FAMILIES, build_encoder
 
 pytestmark = pytest.mark.slow
@@ -54,6 +63,30 @@ def run(
         checkpoint=folder / "checkpoint",
         resume=resume,
         console=Console(quiet=True),
+    )
+
+
+def staged(encoder: Path, **settings: object) -> RunConfig:
+    """A run with two epochs of pretraining and one draw of what is for training only."""
+    config = config_for(encoder, epochs=2, training_only_share=0.5)
+    pretraining = PretrainingConfig(
+        epochs=2, batch_windows=2, encoder_learning_rate=2e-3, head_learning_rate=5e-3
+    )
+    return dataclasses.replace(config, pretraining=pretraining, **settings)  # type: ignore[arg-type]
+
+
+def run_staged(
+    config: RunConfig, documents: list[Document], folder: Path, **options: Any
+) -> Trained:
+    """The last two documents are those that are only for training."""
+    return train(
+        config,
+        documents[:-2],
+        Schema.from_documents(documents),
+        training_only=documents[-2:],
+        checkpoint=folder / "checkpoint",
+        console=Console(quiet=True),
+        **options,
     )
 
 
@@ -143,6 +176,74 @@ def test_a_checkpoint_of_other_settings_is_refused(
         run(config_for(bert, head_learning_rate=1e-4), court_reports, tmp_path, resume=True)
 
 
+def test_a_pretrained_file_gives_what_one_run_gives(
+    bert: Path, court_reports: list[Document], tmp_path: Path
+) -> None:
+    config, schema = staged(bert), Schema.from_documents(court_reports)
+    whole = run_staged(config, court_reports, tmp_path / "whole")
+    folder = tmp_path / "pretraining"
+    quiet = Console(quiet=True)
+    path = pretrain(config, court_reports[-2:], schema, folder=folder, console=quiet)
+    assert path is not None
+    made = path.stat().st_mtime_ns
+    assert pretrain(config, court_reports[-2:], schema, folder=folder, console=quiet) == path
+    assert path.stat().st_mtime_ns == made
+    shared = run_staged(config, court_reports, tmp_path / "shared", pretrained=path)
+    assert_same(weights(whole), weights(shared))
+    assert len(whole.seconds) == 2
+
+    other = dataclasses.replace(config, seed=14)
+    with pytest.raises(ValueError, match="other settings or data"):
+        run_staged(other, court_reports, tmp_path / "other", pretrained=path)
+    assert pretrain(config_for(bert), court_reports, schema, folder=folder) is None
+
+
+def test_pretraining_does_not_see_the_other_documents(
+    bert: Path, court_reports: list[Document], tmp_path: Path
+) -> None:
+    config, schema = staged(bert), Schema.from_documents(court_reports)
+    files = [
+        pretrain(config, court_reports[-2:], known, folder=tmp_path, console=Console(quiet=True))
+        for known in (schema, dataclasses.replace(schema, triples=frozenset()))
+    ]
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("stage", ["pretraining", "state"])
+def test_a_staged_run_goes_on_where_it_was_stopped(
+    stage: str,
+    bert: Path,
+    court_reports: list[Document],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = staged(bert, augmentation=AugmentationConfig(lower_case=0.3, unfinished=0.5))
+    whole = weights(run_staged(config, court_reports, tmp_path / "whole"))
+
+    save = _StageRun.save
+
+    def save_and_stop(self: _StageRun, path: Path, epoch: int) -> None:
+        save(self, path, epoch)
+        if path.stem == stage:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_StageRun, "save", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_staged(config, court_reports, tmp_path / "stopped")
+    resumed = run_staged(config, court_reports, tmp_path / "stopped", resume=True)
+    assert_same(whole, weights(resumed))
+
+
+def test_with_no_epochs_the_model_is_the_pretrained_one(
+    bert: Path, court_reports: list[Document], tmp_path: Path
+) -> None:
+    config = staged(bert)
+    none = dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=0))
+    alone = weights(run_staged(none, court_reports, tmp_path / "a"))
+    assert_same(alone, weights(run_staged(none, [court_reports[0], *court_reports[-2:]], tmp_path)))
+
+
 _TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
 
 
@@ -151,10 +252,13 @@ def test_two_processes_agree_with_one(
 ) -> None:
     export = tmp_path / "export.json"
     export.write_text(json.dumps([to_task(document) for document in court_reports]))
+    extra = tmp_path / "extra.json"
+    extra.write_text(json.dumps([to_task(mark("six", "[Osh](PLACE:o) saw [Ana](PERSON).", ""))]))
     settings = config_for(bert, epochs=4)
     config = tmp_path / "run.toml"
     config.write_text(
         f"encoder = {str(bert)!r}\n[data]\nheld_out = ['five']\n"
+        f"training_only = [{str(extra)!r}]\n[pretraining]\nepochs = 1\nbatch_windows = 1\n"
         "[windows]\ntokens = 96\ncore_tokens = 40\nright_tokens = 8\n"
         "[model]\npair_width = 16\nlabel_width = 4\ndropout = 0.0\nencoder_dropout = 0.0\n"
         + "[training]\n"

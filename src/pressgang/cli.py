@@ -23,7 +23,13 @@ from pressgang.label_studio.labeling_config import LabelingConfig, read_labeling
 from pressgang.label_studio.summary import render as render_reading
 from pressgang.label_studio.tasks import read_exports
 from pressgang.printable import printable
-from pressgang.run_data import describe_files, read_run_data, stop_if_unusable, tell_problems
+from pressgang.run_data import (
+    describe_files,
+    files_in,
+    read_run_data,
+    stop_if_unusable,
+    tell_problems,
+)
 from pressgang.sources import STANDARD_INPUT, read_sources
 from pressgang.terminal import render_document
 
@@ -73,7 +79,7 @@ def check(
     strict: Annotated[bool, typer.Option(help="Exit with 2 if there is any problem.")] = False,
 ) -> None:
     """Say what exports hold, and what in them cannot be read."""
-    reading = read_exports(exports, config=_labels(labeling_config))
+    reading = read_exports(files_in(exports), config=_labels(labeling_config))
     render_reading(reading, Console())
     stop_if_unusable(reading, n_problems=len(reading.problems) if strict else 0)
 
@@ -94,10 +100,10 @@ def train(
 
     settings = RunConfig.from_toml(config)
     given = read_run_data(settings, data, strict=strict, console=_messages)
-    fold = hold_out([*given.training_only, *given.documents], settings.data.held_out)
+    fold = hold_out(given.documents, settings.data.held_out, training_only=given.training_only)
     record = experiments.train(
         settings,
-        fold.train,
+        fold,
         given.colors,
         output,
         run={"command": _command()} | dict(given.record),
@@ -114,7 +120,7 @@ def train(
         extractor, baseline = experiments.read_model(output, device=settings.training.device)
         report = experiments.test(extractor, baseline, fold.test, settings.seed)
         held_out = ", ".join(d.id for d in fold.test)
-        record["protocol"] = f"trained on {len(fold.train)} documents, tested on {held_out}"
+        record["protocol"] = f"trained on {len(fold.known)} documents, tested on {held_out}"
         write_report(report, record, output / "report")
         render_summary(report, Console())
         _messages.print(f"{record['protocol']}; report in {output / 'report'}")
@@ -170,6 +176,7 @@ def evaluate(
     if (model is None) == (predictions is None):
         raise ValueError("give either --model or --predictions")
     labels = _labels(labeling_config)
+    data = files_in(data)
     reading = read_exports(data, config=labels)
     problems = tell_problems([reading], _messages)
     stop_if_unusable(reading)
@@ -196,6 +203,34 @@ def evaluate(
     if output is not None:
         write_report(report, run, output)
         _messages.print(f"report written to {output}")
+
+
+@app.command()
+def suspects(
+    exports: Annotated[list[Path], typer.Argument(help="Label Studio exports, full JSON.")],
+    predictions: Annotated[
+        list[Path] | None, typer.Option(help="Documents predicted by a model unaware of them.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 300,
+    labeling_config: Labels = None,
+) -> None:
+    """List likely annotation errors, likeliest first: kind, weight, document, offset, what, where.
+
+    Tab-separated. Predictions: those of `cross-validate` (OUTPUT/folds/*/predicted.jsonl).
+    """
+    from pressgang.suspects import context, find_suspects
+
+    reading = read_exports(files_in(exports), config=_labels(labeling_config))
+    tell_problems([reading], _messages)
+    stop_if_unusable(reading)
+    predicted = {d.id: d for path in predictions or () for d in read_documents(path)}
+    found = find_suspects(reading.documents, predicted)
+    documents = {document.id: document for document in reading.documents}
+    for suspect in found[:limit]:
+        where = context(documents[suspect.document], suspect)
+        fields = (suspect.kind, f"{suspect.weight:.3f}", suspect.document, str(suspect.start))
+        print("\t".join(map(printable, (*fields, suspect.what, where))))  # noqa: T201
+    _messages.print(f"{min(limit, len(found))} of {len(found)} suspects")
 
 
 @app.command()

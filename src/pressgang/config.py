@@ -18,8 +18,9 @@ Settings = TypeVar("Settings")
 class DataConfig:
     """Which exports are read, and what is kept out of training.
 
-    `training_only` exports are part of every training and never of a test: cross-validation leaves
-    out documents of `exports` alone. `held_out` names documents (by id) of `exports` that `train`
+    Each is an export or a folder of exports (its `*.json`). `training_only` exports are part of
+    every training and never of a test: cross-validation leaves out documents of `exports` alone.
+    `held_out` names documents (by id) of `exports` that `train`
     keeps out of training and scores at the end.
     """
 
@@ -66,10 +67,32 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PretrainingConfig:
+    """A first training on the `training_only` documents alone; none with 0 `epochs`.
+
+    What is not said here is as in `[training]`.
+    """
+
+    epochs: int = 0
+    batch_windows: int = 8
+    encoder_learning_rate: float = 2e-4
+    head_learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.batch_windows < 1:
+            raise ValueError("[pretraining] epochs must be at least 0, batch_windows at least 1")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """The recipe. Learning rates are peaks; `warm_up` is a share of the run."""
+    """The recipe. Learning rates are peaks; `warm_up` is a share of the run.
+
+    `training_only_share` of the `training_only` documents are drawn anew for each epoch. With 0
+    `epochs` the model is what pretraining made of it.
+    """
 
     epochs: int = 25
+    training_only_share: float = 1.0
     batch_windows: int = 4
     encoder_learning_rate: float = 2e-4
     head_learning_rate: float = 1e-3
@@ -85,11 +108,54 @@ class TrainingConfig:
     checkpoint_epochs: int = 5
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_windows", "checkpoint_epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"[training] {name} is {getattr(self, name)}; expected 1 or more")
+        for name, least in (("epochs", 0), ("batch_windows", 1), ("checkpoint_epochs", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"[training] {name} is {getattr(self, name)}; expected {least} or more"
+                )
+        if not 0 <= self.training_only_share <= 1:
+            raise ValueError("[training] training_only_share must lie in [0, 1]")
         if not 0 < self.warm_up < 1 or not 0 <= self.average_decay < 1:
             raise ValueError("[training] warm_up must lie in (0, 1), average_decay in [0, 1)")
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationConfig:
+    """How training documents are changed, anew in each epoch; every share 0 changes nothing.
+
+    `replaced` is the share of surfaces that give way to a name from `lists`, a folder with a text
+    file `<LABEL>.txt` for each label; arguments of the relations `kept_by` (an abbreviation and
+    what it stands for) stay. The others are shares of documents: all in lower case, in headline
+    case, without final marks (`unfinished`), with quotation marks of another style, with page
+    furniture before and after (from `training_only` documents without any mention).
+    """
+
+    lists: str | None = None
+    replaced: float = 0.0
+    kept_by: tuple[str, ...] = ()
+    lower_case: float = 0.0
+    headline_case: float = 0.0
+    unfinished: float = 0.0
+    quotes: float = 0.0
+    furniture: float = 0.0
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """All the shares."""
+        return (
+            self.replaced,
+            self.lower_case,
+            self.headline_case,
+            self.unfinished,
+            self.quotes,
+            self.furniture,
+        )
+
+    def __post_init__(self) -> None:
+        if not all(0 <= share <= 1 for share in self.shares):
+            raise ValueError("[augmentation] every share must lie in [0, 1]")
+        if self.lower_case + self.headline_case > 1:
+            raise ValueError("[augmentation] lower_case and headline_case exceed 1 together")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +179,14 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     windows: WindowConfig = field(default_factory=WindowConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+    def __post_init__(self) -> None:
+        if not self.training.epochs and not self.pretraining.epochs:
+            raise ValueError("[training] epochs is 0, and there is no [pretraining]")
 
     @classmethod
     def from_toml(cls, path: Path) -> RunConfig:

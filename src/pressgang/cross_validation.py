@@ -49,8 +49,9 @@ def cross_validate(
     Raises ValueError if `output` holds the folds of another run.
     """
     parts = folds(documents, n_folds, seed=config.seed, training_only=training_only)
+    everything = Schema.from_documents([*training_only, *documents])
     fingerprint = {
-        "fingerprint": training.fingerprint(config, [*training_only, *documents]),
+        "fingerprint": training.fingerprint(config, documents, training_only, everything),
         "folds": len(parts),
     }
     marker = output / "folds" / "run.json"
@@ -60,13 +61,15 @@ def cross_validate(
     places = [output / "folds" / f"{index:02d}" for index in range(len(parts))]
     missing = [(f, p) for f, p in zip(parts, places, strict=True) if not (p / "done.json").exists()]
     console.print(f"{len(parts)} folds, {len(missing)} to train, {n_jobs} side by side")
-    _run_folds(config, missing, n_jobs, console)
+    tasks = [(fold, place, _pretrained(config, fold, output, console)) for fold, place in missing]
+    _run_folds(config, tasks, n_jobs, console)
     report = _collect(parts, places, config.seed)
     done = [json.loads((p / "done.json").read_text(encoding="utf-8")) for p in places]
     kind = "folds grouped by article" if n_folds else "leave one article out"
     record = run | describe(config)
     record |= {key: done[0].get(key) for key in ("parameters", "device", "precision")}
-    record["seconds"] = round(sum(d["seconds"] for d in done), 1)
+    shared = done[0]["stage_seconds"][0] if config.pretraining.epochs else 0.0
+    record["seconds"] = round(shared + sum(d["seconds"] for d in done), 1)
     record["encoder"] = record["encoder"] | {"parameters": done[0].get("encoder_parameters")}
     record["protocol"] = _protocol(kind, parts)
     return report, record
@@ -84,8 +87,24 @@ def _protocol(kind: str, parts: Sequence[Fold]) -> str:
     )
 
 
+def _pretrained(config: RunConfig, fold: Fold, output: Path, console: Console) -> Path | None:
+    """The pretrained weights that a fold begins with: the same file for folds that may share it."""
+    if not config.pretraining.epochs:
+        return None
+    return training.pretrain(
+        config,
+        fold.training_only,
+        Schema.from_documents(fold.known),
+        folder=output / "folds" / "pretraining",
+        console=console,
+    )
+
+
 def _run_folds(
-    config: RunConfig, missing: Sequence[tuple[Fold, Path]], n_jobs: int, console: Console
+    config: RunConfig,
+    missing: Sequence[tuple[Fold, Path, Path | None]],
+    n_jobs: int,
+    console: Console,
 ) -> None:
     """Train and test folds, several side by side; the first that fails ends the run."""
     n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
@@ -95,7 +114,7 @@ def _run_folds(
         initializer=_end_with,
         initargs=(os.getpid(),),
     ) as pool:
-        tasks = [pool.submit(_run_fold, config, fold, p, n_threads) for fold, p in missing]
+        tasks = [pool.submit(_run_fold, config, *task, n_threads) for task in missing]
         try:
             for task in concurrent.futures.as_completed(tasks):
                 console.print(task.result())
@@ -121,25 +140,30 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _run_fold(config: RunConfig, fold: Fold, place: Path, n_threads: int) -> str:
+def _run_fold(
+    config: RunConfig, fold: Fold, place: Path, pretrained: Path | None, n_threads: int
+) -> str:
     """Train and test one fold in a process of its own; one line on how it went."""
     torch.set_num_threads(n_threads)
     started = time.perf_counter()
     trained = training.train(
         config,
         fold.train,
-        Schema.from_documents(fold.train),
+        Schema.from_documents(fold.known),
+        training_only=fold.training_only,
+        pretrained=pretrained,
         checkpoint=place / "checkpoint",
         resume=True,
         console=Console(quiet=True),
     )
-    baseline = Baseline.fit(fold.train)
+    baseline = Baseline.fit(fold.known)
     for side, predicted in predict_both(trained.extractor, baseline, fold.test).items():
         write_documents(place / f"{side}.jsonl", predicted)
     write_json(place / "seen.json", sorted(baseline.lexicon))
     seconds = round(time.perf_counter() - started, 1)
     done = {"seconds": seconds, "device": trained.device, "precision": trained.precision}
     done |= {
+        "stage_seconds": trained.seconds,
         "parameters": trained.n_parameters,
         "encoder_parameters": trained.n_encoder_parameters,
     }

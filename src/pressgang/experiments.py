@@ -25,7 +25,7 @@ from pressgang.extractor import Extractor
 from pressgang.files import sha256, write_json
 from pressgang.pretrained import locate
 from pressgang.schema import Schema
-from pressgang.splits import text_key
+from pressgang.splits import Fold, text_key
 
 _PACKAGES = (
     "pressgang",
@@ -40,7 +40,7 @@ _PACKAGES = (
 
 def train(
     config: RunConfig,
-    documents: Sequence[Document],
+    fold: Fold,
     colors: Mapping[str, str],
     output: Path,
     *,
@@ -48,17 +48,19 @@ def train(
     resume: bool = False,
     console: Console | None = None,
 ) -> dict[str, Any] | None:
-    """Train on the documents and save the model, its baseline and the record of the run.
+    """Train on what a fold trains on and save the model, its baseline and the record of the run.
 
     `run` is what the caller knows of the run (data files, command); the rest is added and the whole
     given back. In a run of several processes only the first writes; the others give back None.
     """
     started = time.perf_counter()
     checkpoint = output / "checkpoint"
+    documents = fold.known
     trained = training.train(
         config,
-        documents,
+        fold.train,
         Schema.from_documents(documents, colors=colors),
+        training_only=fold.training_only,
         checkpoint=checkpoint,
         resume=resume,
         console=console,

@@ -79,10 +79,16 @@ class JointLoss(nn.Module):
         self.bf16 = bf16
         self.text_encoder = text_encoder
         self.predicted_spans = predicted_spans
+        self.allowed: Tensor
+        shape = (len(schema.entity_labels), len(schema.entity_labels), len(schema.relation_labels))
+        self.register_buffer("allowed", torch.zeros(shape), persistent=False)
+        self.restrict(schema)
+
+    def restrict(self, schema: Schema) -> None:
+        """Ask for the triples of a schema alone; its labels are those of the model."""
         mask = allowed(schema)
         self.legal = has_relation(mask)
-        self.allowed: Tensor
-        self.register_buffer("allowed", torch.from_numpy(mask).float(), persistent=False)
+        self.allowed.copy_(torch.from_numpy(mask).float())
 
     def forward(
         self, examples: Sequence[Example], views: Sequence[View], *, seed: int

@@ -40,7 +40,8 @@ def read_run_data(
     paths = list(exports or [Path(p) for p in settings.data.exports])
     if not paths:
         raise ValueError("no data: give --data EXPORT, or exports in the configuration")
-    extra_paths = [Path(p) for p in settings.data.training_only]
+    paths = files_in(paths)
+    extra_paths = files_in([Path(p) for p in settings.data.training_only])
     configured = settings.data.labeling_config
     labels = None if configured is None else read_labeling_config(Path(configured))
     reading, extra = read_exports(paths, config=labels), read_exports(extra_paths, config=labels)
@@ -52,6 +53,17 @@ def read_run_data(
         {} if labels is None else labels.colors,
         {"data": describe_files([*paths, *extra_paths], labels), "problems": problems},
     )
+
+
+def files_in(paths: Sequence[Path]) -> list[Path]:
+    """The exports, a folder standing for the `*.json` in it."""
+    files = []
+    for path in paths:
+        inside = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        if not inside:
+            raise ValueError(f"{path}: no *.json in this folder; expected exports")
+        files += inside
+    return files
 
 
 def tell_problems(readings: Sequence[Reading], console: Console) -> dict[str, int]:

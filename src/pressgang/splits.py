@@ -13,10 +13,19 @@ from pressgang.segmentation import words
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What a model is trained on, and what it is then tested on."""
+    """What a model is trained on, and what it is then tested on.
+
+    `training_only` documents are trained on too, and tested in no fold.
+    """
 
     train: tuple[Document, ...]
     test: tuple[Document, ...]
+    training_only: tuple[Document, ...] = ()
+
+    @property
+    def known(self) -> tuple[Document, ...]:
+        """All that is trained on."""
+        return (*self.training_only, *self.train)
 
 
 def folds(
@@ -50,25 +59,28 @@ def folds(
         min(parts, key=lambda part: (bool(part), _n_relations(part))).extend(article)
     return [
         Fold(
-            (*training_only, *(d for other in parts if other is not part for d in other)),
+            tuple(d for other in parts if other is not part for d in other),
             tuple(part),
+            tuple(training_only),
         )
         for part in parts
     ]
 
 
-def hold_out(documents: Sequence[Document], ids: Sequence[str]) -> Fold:
+def hold_out(
+    documents: Sequence[Document], ids: Sequence[str], *, training_only: Sequence[Document] = ()
+) -> Fold:
     """The documents with these ids for testing, all others for training.
 
     Raises ValueError if there is no document with such an id, or the text of a held-out document
-    is also among the others.
+    is also among the others or in `training_only`.
     """
     if unknown := sorted(set(ids) - {document.id for document in documents}):
         raise ValueError(f"held_out names unknown documents: {', '.join(unknown)}")
     test = tuple(d for d in documents if d.id in ids)
     train = tuple(d for d in documents if d.id not in ids)
-    check_apart(train, test)
-    return Fold(train, test)
+    check_apart((*training_only, *train), test)
+    return Fold(train, test, tuple(training_only))
 
 
 def text_key(text: str) -> str:
@@ -90,7 +102,7 @@ def shared_runs(fold: Fold, *, length: int = 8) -> tuple[int, int]:
 
     A measure of what articles copy from each other: such text is tested in the words of training.
     """
-    known = {run for document in fold.train for run in _runs(document.text, length)}
+    known = {run for document in fold.known for run in _runs(document.text, length)}
     runs = [run for document in fold.test for run in _runs(document.text, length)]
     return sum(run in known for run in runs), len(runs)
 
