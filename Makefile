@@ -4,7 +4,7 @@ BIN := .venv/bin
 MODEL := models/default
 PAGE := annotations/pages/000.txt
 
-.PHONY: train test cross-validate card clean
+.PHONY: train test cross-validate ablation card clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -19,13 +19,19 @@ train: .venv/installed  ## train, score on two articles held out, read the page 
 	@echo "report: $(MODEL)/report/report.md   page: $(MODEL)/page.html"
 
 test: .venv/installed  ## lint, types and all tests
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests eval
+	$(BIN)/ruff format --check src tests eval
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses 2
 
 cross-validate: .venv/installed  ## the committed figures: every article by a model that never saw it
 	$(BIN)/pressgang cross-validate --config training/default.toml --output eval --jobs 2
+
+ablation: cross-validate  ## what each part of the corpus is worth: eval/ablation.md
+	for arm in gold authored both; do $(BIN)/pressgang cross-validate --jobs 2 \
+	  --config training/ablation/$$arm.toml --output eval/ablation/$$arm \
+	  --pretraining eval/ablation/folds || exit 1; done
+	$(BIN)/python eval/ablation.py
 
 card: .venv/installed  ## model_card.md from the committed figures
 	$(BIN)/pressgang card --report eval/report.json --corpus annotations/CARD.md

@@ -134,6 +134,9 @@ def cross_validate(
     *,
     folds: Annotated[int, typer.Option(min=0, help="Number of folds; 0 leaves one out.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side.")] = 1,
+    pretraining: Annotated[
+        Path | None, typer.Option(help="Folder for pretrained weights; OUTPUT/folds/pretraining.")
+    ] = None,
     strict: Annotated[bool, typer.Option(help="Stop if the exports have any problem.")] = False,
 ) -> None:
     """Score the recipe: each article is predicted by a model that was trained on the others.
@@ -152,6 +155,7 @@ def cross_validate(
         training_only=given.training_only,
         n_folds=folds,
         n_jobs=jobs,
+        pretraining=pretraining or output / "folds" / "pretraining",
         run={"command": _command()} | dict(given.record),
         console=_messages,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -38,17 +39,22 @@ def cross_validate(
     training_only: Sequence[Document],
     n_folds: int,
     n_jobs: int,
+    pretraining: Path,
     run: dict[str, Any],
     console: Console,
 ) -> tuple[Report, dict[str, Any]]:
     """Train a model for each fold, and score what all of them predict for documents unseen.
 
     A fold's predictions are kept in `output`; a run that was stopped goes on with the folds that
-    are missing. `n_jobs` folds are trained side by side, each with its share of the cores.
+    are missing. `n_jobs` folds are trained side by side, each with its share of the cores. What
+    folds have in common is trained once and kept in the folder `pretraining`, by what it was made
+    from, so that several runs may share it.
 
     Raises ValueError if `output` holds the folds of another run.
     """
     parts = folds(documents, n_folds, seed=config.seed, training_only=training_only)
+    if not config.training.epochs:  # nothing but pretraining
+        parts = [dataclasses.replace(part, train=()) for part in parts]
     everything = Schema.from_documents([*training_only, *documents])
     fingerprint = {
         "fingerprint": training.fingerprint(config, documents, training_only, everything),
@@ -61,7 +67,9 @@ def cross_validate(
     places = [output / "folds" / f"{index:02d}" for index in range(len(parts))]
     missing = [(f, p) for f, p in zip(parts, places, strict=True) if not (p / "done.json").exists()]
     console.print(f"{len(parts)} folds, {len(missing)} to train, {n_jobs} side by side")
-    tasks = [(fold, place, _pretrained(config, fold, output, console)) for fold, place in missing]
+    tasks = [
+        (fold, place, _pretrained(config, fold, pretraining, console)) for fold, place in missing
+    ]
     _run_folds(config, tasks, n_jobs, console)
     report = _collect(parts, places, config.seed)
     done = [json.loads((p / "done.json").read_text(encoding="utf-8")) for p in places]
@@ -79,15 +87,18 @@ def _protocol(kind: str, parts: Sequence[Fold]) -> str:
     """How training and test were kept apart, and how much of the test's wording is in training."""
     shared = [shared_runs(part) for part in parts]
     n_shared, n_runs = sum(s for s, _ in shared), sum(n for _, n in shared)
+    n_only = len(parts[0].training_only)
+    sources = [f"{n_only} documents for training only"] if n_only else []
+    sources += ["the other documents"] if parts[0].train else []
     return (
         f"cross-validation, {kind}, {len(parts)} folds: every document is predicted by a model, "
-        "and a baseline, that was trained on the others only (last epoch, no selection on the test "
-        f"fold); {n_shared:,} of {n_runs:,} runs of eight words in the test articles also stand in "
-        "their training articles"
+        f"and a baseline, that was trained on {' and '.join(sources)} (last epoch, no selection on "
+        f"the test fold); {n_shared:,} of {n_runs:,} runs of eight words in the test documents "
+        "also stand in their training documents"
     )
 
 
-def _pretrained(config: RunConfig, fold: Fold, output: Path, console: Console) -> Path | None:
+def _pretrained(config: RunConfig, fold: Fold, folder: Path, console: Console) -> Path | None:
     """The pretrained weights that a fold begins with: the same file for folds that may share it."""
     if not config.pretraining.epochs:
         return None
@@ -95,7 +106,7 @@ def _pretrained(config: RunConfig, fold: Fold, output: Path, console: Console) -
         config,
         fold.training_only,
         Schema.from_documents(fold.known),
-        folder=output / "folds" / "pretraining",
+        folder=folder,
         console=console,
     )
 

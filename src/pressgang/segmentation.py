@@ -14,12 +14,13 @@ window could not hold one."""
 # `U.S.` and `T.me` stay whole, `'s` is a word of its own, hyphens split, so that the border of
 # every mention in `U.S.-led`, `Osh's` or `BBC-run` is a border of words.
 _WORD = re.compile(
-    r"(?:[^\W\d_]\.){2,}|['’]s\b|\w+(?:[.&'’](?!s\b)\w+)*|[^\w\s]",
+    r"(?:[^\W\d_]\.){2,}|['’][sS]\b|\w+(?:[.&'’](?![sS]\b)\w+)*|[^\w\s]",
 )
 _LINE_BREAK = re.compile(r"[\n\r\u2028\u2029]\s*")
 _FULL_STOP = re.compile(r"(?<![.!?…])[.!?…]+[\"”’»)\]]*\s+(?=[\"“‘«(\[]*([^\W_]))")
 _ABBREVIATION = re.compile(
-    r"(?:\b[^\W\d_]|\b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Lt|Col|Maj|Capt|Sgt|Sen|Gov|Rep|Rev|St|No|Art|vs|v|approx"
+    r"(?:\b[^\W\d_]|\b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Lt|Col|Maj|Capt|Sgt|Sen|Gov|Rep|Rev|St|No|vs|v|approx"
+    r"|[Aa]rt|Yu|Ya|Ye|Kh|Zh|Ch|Sh|Ts|Dzh"
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec))\.$"
 )
 
