@@ -95,12 +95,13 @@ def span_batch(
     text_encoder: TextEncoder,
     *,
     owned_only: bool,
+    sentences_apart: int | None = None,
 ) -> SpanBatch:
     """All spans of all windows, and the candidate pairs among them.
 
     `spans` holds, for each window, spans of its document that lie within it. With `owned_only`
     the pairs are those whose later span begins in the window's core: each pair of a document then
-    belongs to one window.
+    belongs to one window. Pairs more than `sentences_apart` sentences apart are left out.
     """
     n_spans = np.array([len(s) for s in spans])
     row = np.repeat(np.arange(len(views)), n_spans)
@@ -114,8 +115,12 @@ def span_batch(
         inside = core[row[pairs.head]]
         owned = (inside[:, 0] <= later) & (later < inside[:, 1])
         pairs = Pairs(pairs.head[owned], pairs.tail[owned])
-    shift = len(text_encoder.prefix) - np.array([view.start_token for view in views])
     encoded = [view.encoded for view in views]
+    sentence = _gather([e.sentences for e in encoded], spans, "start")
+    if sentences_apart is not None:
+        near = np.abs(sentence[pairs.head] - sentence[pairs.tail]) <= sentences_apart
+        pairs = Pairs(pairs.head[near], pairs.tail[near])
+    shift = len(text_encoder.prefix) - np.array([view.start_token for view in views])
     return SpanBatch(
         row,
         _gather([e.first for e in encoded], spans, "start") + np.repeat(shift, n_spans),
@@ -123,7 +128,7 @@ def span_batch(
         label,
         pairs.head,
         pairs.tail,
-        sentence_distance(_gather([e.sentences for e in encoded], spans, "start"), pairs),
+        sentence_distance(sentence, pairs),
     )
 
 

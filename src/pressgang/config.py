@@ -36,18 +36,23 @@ class WindowConfig:
 
     A window is a core of whole sentences of up to `core_tokens` (at least one sentence) with
     neighbouring sentences around it, up to `tokens` in all; `right_tokens` of that are kept for the
-    sentences after the core, the rest goes to those before it.
+    sentences after the core, the rest goes to those before it. Two mentions more than
+    `sentences_apart` sentences from each other are not asked about a relation; without it all in a
+    window are.
     """
 
     tokens: int = 256
     core_tokens: int = 128
     right_tokens: int = 48
+    sentences_apart: int | None = None
 
     def __post_init__(self) -> None:
         if not self.core_tokens > 0 or not self.right_tokens >= 0:
             raise ValueError("[windows] core_tokens must be positive, right_tokens not negative")
         if self.core_tokens + self.right_tokens + 2 > self.tokens:
             raise ValueError("[windows] core_tokens and right_tokens do not fit into tokens")
+        if self.sentences_apart is not None and self.sentences_apart < 0:
+            raise ValueError("[windows] sentences_apart must not be negative")
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,14 @@ class Extractor:
             for job, view in members
         ]
         spans = [job.spans.take(p) for (job, _), p in zip(members, positions, strict=True)]
-        batch = span_batch(views, spans, has_relation(mask), self.text_encoder, owned_only=True)
+        batch = span_batch(
+            views,
+            spans,
+            has_relation(mask),
+            self.text_encoder,
+            owned_only=True,
+            sentences_apart=self.config.windows.sentences_apart,
+        )
         if not len(batch.head):
             return
         scores = self.runtime.relate(hidden, batch)

@@ -143,10 +143,26 @@ class PairHead(nn.Module):
             + self.sentence_embedding(distance)
         )
         logits: Tensor = self.out(self.dropout(nn.functional.gelu(mixed)))
-        form = torch.einsum(
-            "px,rxy,py->pr", _with_one(heads[head]), self.biaffine, _with_one(tails[tail])
-        )
-        return logits + form
+        return logits + self.form(_with_one(heads), _with_one(tails), window, head, tail)
+
+    def form(
+        self, heads: Tensor, tails: Tensor, window: Tensor, head: Tensor, tail: Tensor
+    ) -> Tensor:
+        """The biaffine form `[P, n_relations]` of pairs of the spans `heads` and `tails` `[S, D]`.
+
+        Spans are few and pairs are many: each head goes through the form once, and then meets all
+        tails of its window in one product.
+        """
+        n_spans = torch.bincount(window)
+        place = torch.arange(len(window), device=window.device)
+        place = place - (n_spans.cumsum(0) - n_spans)[window]
+        shape = (len(n_spans), int(n_spans.max()) if len(n_spans) else 0, heads.shape[-1])
+        left, right = heads.new_zeros(shape), tails.new_zeros(shape)
+        left = left.index_put((window, place), heads)
+        right = right.index_put((window, place), tails)
+        through = torch.einsum("bsx,rxy->bsry", left, self.biaffine)
+        scores = torch.einsum("bsry,bty->bstr", through, right)
+        return scores[window[head], place[head], place[tail]]
 
     def between(self, table: Tensor, window: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
         """The maximum `[P, D]` over the tokens between two spans, and the bucket `[P]` of the gap.

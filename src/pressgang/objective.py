@@ -72,6 +72,7 @@ class JointLoss(nn.Module):
         text_encoder: TextEncoder,
         *,
         predicted_spans: int,
+        sentences_apart: int | None = None,
         bf16: bool = False,
     ) -> None:
         super().__init__()
@@ -79,6 +80,7 @@ class JointLoss(nn.Module):
         self.bf16 = bf16
         self.text_encoder = text_encoder
         self.predicted_spans = predicted_spans
+        self.sentences_apart = sentences_apart
         self.allowed: Tensor
         shape = (len(schema.entity_labels), len(schema.entity_labels), len(schema.relation_labels))
         self.register_buffer("allowed", torch.zeros(shape), persistent=False)
@@ -123,7 +125,14 @@ class JointLoss(nn.Module):
             spans, positions = _with_wrong(example, view, guess, self.predicted_spans, random)
             chosen.append(spans)
             gold.append(positions)
-        pairs = span_batch(views, chosen, self.legal, self.text_encoder, owned_only=False)
+        pairs = span_batch(
+            views,
+            chosen,
+            self.legal,
+            self.text_encoder,
+            owned_only=False,
+            sentences_apart=self.sentences_apart,
+        )
         scores = self.model.relate(hidden, **self._tensors(pairs))
         labels = pairs.label
         legal = self.allowed[

@@ -224,6 +224,7 @@ def _prepare(config: RunConfig, schema: Schema) -> _Setting:
         schema,
         TextEncoder(tokenizer),
         predicted_spans=config.training.predicted_spans,
+        sentences_apart=config.windows.sentences_apart,
         bf16=precision == "bf16",
     )
     return _Setting(accelerator, loss, accelerator.prepare(loss), precision)
@@ -477,14 +478,20 @@ def _groups(named: Mapping[str, Tensor], recipe: TrainingConfig) -> list[dict[st
 
 
 def _n_far(example: Example, config: RunConfig, text_encoder: TextEncoder) -> int:
-    """Relations that no window may ask about: the owner of the later argument lacks the earlier."""
+    """Relations that no window may ask about.
+
+    The owner of the later argument lacks the earlier, or they are too many sentences apart.
+    """
+    reach = config.windows.sentences_apart
+    sentences = example.encoded.sentences
     windows = cut(example.encoded, config.windows, n_special=text_encoder.n_special)
     start, end = example.spans.start, example.spans.end
     n_far = 0
     for head, tail, _ in example.relations.tolist():
         later = max(start[head], start[tail])
         first, last = min(start[head], start[tail]), max(end[head], end[tail])
-        n_far += not any(
+        apart = abs(int(sentences[start[head]]) - int(sentences[start[tail]]))
+        n_far += (reach is not None and apart > reach) or not any(
             w.core_start <= later < w.core_end and w.start_word <= first and last < w.end_word
             for w in windows
         )
