@@ -210,6 +210,27 @@ def evaluate(
 
 
 @app.command()
+def agreement(
+    first: Annotated[Path, typer.Argument(help="Label Studio export of one annotation.")],
+    second: Annotated[Path, typer.Argument(help="The same documents, annotated again.")],
+    labeling_config: Labels = None,
+    *,
+    show: Annotated[bool, typer.Option(help="List every difference, tab-separated.")] = False,
+) -> None:
+    """Say how far two annotations of the same documents agree: strict F1, by label."""
+    from pressgang.agreement import agreement_table, differences
+
+    labels = _labels(labeling_config)
+    one, two = (read_exports(files_in([path]), config=labels) for path in (first, second))
+    tell_problems([one, two], _messages)
+    Console().print(agreement_table(one.documents, two.documents))
+    if show:
+        for d in differences(one.documents, two.documents):
+            fields = (d.document, str(d.start), f"only in the {d.only_in}", d.what)
+            print("\t".join(map(printable, fields)))  # noqa: T201
+
+
+@app.command()
 def suspects(
     exports: Annotated[list[Path], typer.Argument(help="Label Studio exports, full JSON.")],
     predictions: Annotated[
