@@ -103,6 +103,17 @@ def test_a_name_with_the_same_last_word_is_preferred(tmp_path: Path) -> None:
     assert "UN" in {names.draw("Interpol", random) for _ in range(60)}
 
 
+def test_number_and_case_of_a_surface_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "PEOPLE.txt"
+    path.write_text("Uzbek\nNepali\nCubans\nKenyans\nÖ\n", encoding="utf-8")
+    names = NameList.read(path)
+    random = np.random.default_rng(0)
+    assert {names.draw("Tajiks", random) for _ in range(40)} == {"Cubans", "Kenyans"}
+    assert {names.draw("Tajik", random) for _ in range(60)} == {"Uzbek", "Nepali", "Ö"}
+    assert {names.draw("TAJIKS", random) for _ in range(40)} == {"CUBANS", "KENYANS"}
+    assert {names.draw("tajiks", random) for _ in range(40)} == {"cubans", "kenyans"}
+
+
 def test_lower_case_headline_case_and_unfinished_sentences() -> None:
     random = np.random.default_rng(0)
     lower = Augmenter(AugmentationConfig(lower_case=1.0))(COURT, random)

@@ -72,6 +72,7 @@ def test_no_word_crosses_the_border_of_a_sentence(text: str) -> None:
     [
         ("Osh’s U.S.-led", ["Osh", "’s", "U.S.", "-", "led"]),
         ("Osh's boss", ["Osh", "'s", "boss"]),
+        ("NIGERIA’S SONS", ["NIGERIA", "’S", "SONS"]),
         ("the labourers' pay", ["the", "labourers", "'", "pay"]),
         ("don't stop", ["don't", "stop"]),
         ("O’Brien", ["O’Brien"]),
@@ -97,6 +98,7 @@ def test_a_run_of_letters_without_end_is_cut() -> None:
     "text",
     [
         "Dr. Usenov met Prof. Aliev on Sept. 5.",
+        "P. Yu. Lomakin and M. Kh. Polonkoev were tried under art. 256.",
         "The court jailed J. K. Aliev.",
         "He lives in St. Petersburg.",
         "The U.S. President spoke.",

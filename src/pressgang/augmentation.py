@@ -11,7 +11,7 @@ import bisect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +28,29 @@ _QUOTED = re.compile(r"[“„«\"]([^“”„«»\"\n]*)[”“»\"]")
 _APOSTROPHE = re.compile(r"(?<=\w)[’'](?=\w)")
 
 
-@dataclass(frozen=True, slots=True)
 class NameList:
     """The names that may stand for mentions of one label.
 
     Each entry is a row of columns of alternatives: one of each column, joined by blanks, is a name.
     """
 
-    entries: tuple[tuple[tuple[str, ...], ...], ...]
-    by_head: Mapping[str, tuple[str, ...]]
+    def __init__(self, entries: Sequence[tuple[tuple[str, ...], ...]]) -> None:
+        """The entries; each weighs as many names as its longest column has."""
+        self.entries = tuple(entries)
+        whole = [name for columns in entries if len(columns) == 1 for name in columns[0]]
+        heads: dict[str, list[str]] = {}
+        for name in whole:
+            if len(name.split()) > 1:
+                heads.setdefault(name.split()[-1], []).append(name)
+        self._by_head = {head: n for head, n in heads.items() if len(n) >= _MIN_SAME_HEAD}
+        self._groups = {
+            is_plural: [columns for columns in entries if _is_plural(columns[-1][0]) == is_plural]
+            for is_plural in (False, True)
+        }
+        self._weights = {
+            is_plural: np.cumsum([max(map(len, columns)) for columns in group])
+            for is_plural, group in self._groups.items()
+        }
 
     @classmethod
     def read(cls, path: Path) -> NameList:
@@ -57,25 +71,27 @@ class NameList:
             entries.append(columns)
         if not entries:
             raise ValueError(f"{path}: no name in it; expected one a line")
-        heads: dict[str, list[str]] = {}
-        for names, *others in entries:
-            for name in names if not others else ():
-                if len(name.split()) > 1:
-                    heads.setdefault(name.split()[-1], []).append(name)
-        return cls(
-            tuple(entries),
-            {head: tuple(n) for head, n in heads.items() if len(n) >= _MIN_SAME_HEAD},
-        )
+        return cls(entries)
 
     def draw(self, surface: str, random: np.random.Generator) -> str:
-        """A name to stand for a mention: with the same last word where the list has several."""
-        same_head = self.by_head.get(surface.split()[-1])
+        """A name to stand for a mention, in capitals or lower case where the mention is.
+
+        With the same last word where the list has several (`Court`), else with the same number as
+        far as an `s` at the end tells it (`Uzbek`, `Uzbeks`).
+        """
+        same_head = self._by_head.get(surface.split()[-1])
         if same_head:
-            return same_head[random.integers(len(same_head))]
-        # An entry weighs as many names as its longest column has.
-        sizes = np.array([max(map(len, columns)) for columns in self.entries])
-        columns = self.entries[random.choice(len(sizes), p=sizes / sizes.sum())]
-        return " ".join(column[random.integers(len(column))] for column in columns)
+            name = same_head[random.integers(len(same_head))]
+        else:
+            is_plural = _is_plural(surface)
+            is_plural = is_plural if self._groups[is_plural] else not is_plural
+            weights = self._weights[is_plural]
+            place = np.searchsorted(weights, random.integers(weights[-1]), side="right")
+            columns = self._groups[is_plural][place]
+            name = " ".join(column[random.integers(len(column))] for column in columns)
+        if len(surface) > _SHORT_WORD and surface.isupper():
+            return name.upper()
+        return name.lower() if surface.islower() else name
 
 
 class Augmenter:
@@ -152,6 +168,10 @@ class Augmenter:
 def list_files(config: AugmentationConfig) -> list[Path]:
     """The files with the names that may replace mentions, one for each label."""
     return sorted(Path(config.lists).glob("*.txt")) if config.lists else []
+
+
+def _is_plural(name: str) -> bool:
+    return name[-1:] in "sS" and len(name) > 1
 
 
 def edited(document: Document, edits: Iterable[tuple[int, int, str]]) -> Document:
