@@ -140,6 +140,22 @@ def test_the_suspects_looked_at_are_counted() -> None:
     assert f"| all | {len(rows)} | {n_errors.total()} |" in readme
 
 
+def test_the_card_counts_what_is_there() -> None:
+    card = " ".join((FOLDER / "CARD.md").read_text(encoding="utf-8").split())
+    n_words = sum(len(d.text.split()) for d in AUTHORED)
+    n_entities = sum(len(d.entities) for d in AUTHORED)
+    n_relations = sum(len(d.relations) for d in AUTHORED)
+    scores = evaluate(FIRST, SECOND).model
+    assert (
+        f"{len(AUTHORED)} documents ({n_words:,} words, {n_entities:,} entities, "
+        f"{n_relations:,} relations) in 19 registers"
+    ) in card
+    assert (
+        f"F1 {scores.entities.micro.counts.f1:.3f} (entities), "
+        f"{scores.relations.micro.counts.f1:.3f} (relations)"
+    ) in card
+
+
 @pytest.mark.parametrize("part", ["labels", "registers"])
 def test_the_readme_counts_what_is_there(part: str) -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
