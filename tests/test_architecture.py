@@ -15,13 +15,15 @@ from pressgang.label_studio.labeling_config import read_labeling_config
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pressgang"
 HEAVY = {"torch", "transformers", "accelerate", "label_studio_sdk"}
-MAY_IMPORT_TORCH = {"model", "objective", "runtime", "training", "experiments", "pretrained"} | {
-    "cross_validation"
+MAY_IMPORT_TORCH = {"model", "objective", "runtime", "stages", "training", "experiments"} | {
+    "pretrained",
+    "cross_validation",
 }
 WITHOUT_TORCH = [
     *("document", "schema", "config", "corpus", "splits", "segmentation", "encoding", "windows"),
     *("tagging", "pairing", "batches", "scoring", "evaluation", "baseline", "colors", "html"),
-    *("reports", "model_card", "label_studio.tasks", "label_studio.summary"),
+    *("reports", "model_card", "label_studio.tasks", "label_studio.summary", "augmentation"),
+    *("calibration", "reliability", "figures", "suspects", "agreement"),
 ]
 """Modules that reach no module with torch in it, not even by an import inside a function."""
 

@@ -28,7 +28,8 @@ from pressgang.document import Document
 from pressgang.extractor import Extractor
 from pressgang.label_studio.tasks import to_task
 from pressgang.schema import Schema
-from pressgang.training import Trained, _StageRun, pretrain, train
+from pressgang.stages import StageRun
+from pressgang.training import Trained, pretrain, train
 from tests.conftest import mark
 from tests.encoders import FAMILIES, build_encoder
 
@@ -153,7 +154,7 @@ def test_a_killed_run_resumes_to_the_same_model(
         folder=str(tmp_path / "killed"),
     )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
-    state = tmp_path / "killed" / "checkpoint" / "state.safetensors"
+    state = tmp_path / "killed" / "checkpoint" / "training.safetensors"
     deadline = time.monotonic() + 120
     while not state.exists():
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
@@ -209,7 +210,7 @@ def test_pretraining_does_not_see_the_other_documents(
     assert files[0] == files[1]
 
 
-@pytest.mark.parametrize("stage", ["pretraining", "state"])
+@pytest.mark.parametrize("stage", ["pretraining", "training"])
 def test_a_staged_run_goes_on_where_it_was_stopped(
     stage: str,
     bert: Path,
@@ -220,15 +221,15 @@ def test_a_staged_run_goes_on_where_it_was_stopped(
     config = staged(bert, augmentation=AugmentationConfig(lower_case=0.3, unfinished=0.5))
     whole = weights(run_staged(config, court_reports, tmp_path / "whole"))
 
-    save = _StageRun.save
+    save = StageRun.save
 
-    def save_and_stop(self: _StageRun, path: Path, epoch: int) -> None:
+    def save_and_stop(self: StageRun, path: Path, epoch: int) -> None:
         save(self, path, epoch)
         if path.stem == stage:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(_StageRun, "save", save_and_stop)
+        patched.setattr(StageRun, "save", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             run_staged(config, court_reports, tmp_path / "stopped")
     resumed = run_staged(config, court_reports, tmp_path / "stopped", resume=True)

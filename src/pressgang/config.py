@@ -165,9 +165,14 @@ class AugmentationConfig:
 
 @dataclass(frozen=True, slots=True)
 class DecodingConfig:
-    """When a relation is predicted: its probability is at least `relation_threshold`."""
+    """When a relation is predicted: the model's own score is at least `relation_threshold`.
+
+    `calibration` is the file, written by `cross-validate`, with which `train` turns scores into
+    probabilities; without it the scores stay the model's own.
+    """
 
     relation_threshold: float = 0.5
+    calibration: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.relation_threshold <= 1:

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from pressgang import training
 from pressgang.baseline import Baseline
+from pressgang.calibration import Calibration
 from pressgang.config import RunConfig
 from pressgang.corpus import read_documents, write_documents
 from pressgang.document import Document
@@ -71,7 +72,7 @@ def cross_validate(
         (fold, place, _pretrained(config, fold, pretraining, console)) for fold, place in missing
     ]
     _run_folds(config, tasks, n_jobs, console)
-    report = _collect(parts, places, config.seed)
+    report = _collect(parts, places, output, config.seed, console)
     done = [json.loads((p / "done.json").read_text(encoding="utf-8")) for p in places]
     kind = "folds grouped by article" if n_folds else "leave one article out"
     record = run | describe(config)
@@ -183,15 +184,35 @@ def _run_fold(
     return f"{place.name}: {', '.join(d.id for d in fold.test)} ({seconds:.0f} s)"
 
 
-def _collect(parts: Sequence[Fold], places: Sequence[Path], seed: int) -> Report:
-    """The report over the predictions of all folds."""
+def _collect(
+    parts: Sequence[Fold], places: Sequence[Path], output: Path, seed: int, console: Console
+) -> Report:
+    """The report over the predictions of all folds, and the calibration fitted on all of them."""
     gold = [d for part in parts for d in part.test]
-    sides = {
-        side: [d for place in places for d in read_documents(place / f"{side}.jsonl")]
-        for side in _SIDES
-    }
+    sides = {side: [read_documents(place / f"{side}.jsonl") for place in places] for side in _SIDES}
+    try:
+        write_json(output / "calibration.json", _calibrate(gold, sides["predicted"]).to_dict())
+        sides["predicted"] = _cross_fitted(gold, sides["predicted"])
+    except ValueError as error:
+        console.print(f"scores are left as they are: {error}")
     seen: dict[str, frozenset[str]] = {}
     for part, place in zip(parts, places, strict=True):
         surfaces = frozenset(json.loads((place / "seen.json").read_text(encoding="utf-8")))
         seen |= {d.id: surfaces for d in part.test}
-    return evaluate(gold, **sides, seen=seen, seed=seed)
+    flat = {side: [d for fold in folds for d in fold] for side, folds in sides.items()}
+    return evaluate(gold, **flat, seen=seen, seed=seed)
+
+
+def _calibrate(gold: Sequence[Document], predicted: Sequence[Sequence[Document]]) -> Calibration:
+    return Calibration.fit(gold, [document for fold in predicted for document in fold])
+
+
+def _cross_fitted(
+    gold: Sequence[Document], predicted: Sequence[Sequence[Document]]
+) -> list[list[Document]]:
+    """The predictions of each fold, with probabilities fitted on those of the other folds."""
+    fitted = []
+    for fold in predicted:
+        calibration = _calibrate(gold, [other for other in predicted if other is not fold])
+        fitted.append([calibration.apply(document) for document in fold])
+    return fitted

@@ -11,6 +11,7 @@ from typing import Any
 
 from pressgang import scoring
 from pressgang.document import Document
+from pressgang.reliability import Reliability, entity_reliability, relation_reliability
 from pressgang.scoring import Counts, MacroF1, Score
 
 Pair = tuple[Document, Document]
@@ -49,6 +50,10 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "baseline": "Entities: the longest surface of the training documents, under its most "
         "frequent label there. Relations: between every ordered pair of entities in a sentence the "
         "most frequent relation of their labels there. The same training documents as the model's.",
+        "calibration": "Scores in bins of about equal number, the mean score of each against the "
+        "share of it that is right (as in strict). The expected calibration error (Naeini et al. "
+        "2015) is the mean distance of the two, weighted by number; with few scores it is above "
+        "zero by chance alone.",
         "confusion": "Entities with exactly the same span, by gold label (row) and predicted label "
         "(column). Missed: gold spans not predicted. Spurious: predicted spans not in gold.",
     }
@@ -65,6 +70,7 @@ class EntityScores:
     seen: Score | None
     unseen: Score | None
     by_label: Mapping[str, Score]
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class RelationScores:
     on_gold_entities: Score | None
     by_label: Mapping[str, Score]
     by_distance: Mapping[str, Score]
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +244,7 @@ def _score_system(
         seen=Score.of_group(by_seen, "seen", seed=seed) if by_seen else None,
         unseen=Score.of_group(by_seen, "unseen", seed=seed) if by_seen else None,
         by_label=_scores_by_label(by_label, seed),
+        reliability=entity_reliability(pairs),
     )
     given = [scoring.relation_counts(*pair) for pair in on_gold or ()]
     by_label = [scoring.relation_counts_by_label(*pair) for pair in pairs]
@@ -248,6 +256,7 @@ def _score_system(
         on_gold_entities=Score.of(given, seed=seed) if given else None,
         by_label=_scores_by_label(by_label, seed),
         by_distance={n: Score.of_group(by_distance, n, seed=seed) for n in scoring.DISTANCES},
+        reliability=relation_reliability(pairs),
     )
     return SystemScores(entities, relations)
 
@@ -300,4 +309,6 @@ def _read_score(name: str, record: Any) -> Any:
     """What a field of `EntityScores` or `RelationScores` of this name holds."""
     if name.startswith("by_"):
         return {key: Score.from_dict(score) for key, score in record.items()}
+    if name == "reliability":
+        return record and Reliability.from_dict(record)
     return record and (MacroF1 if name == "macro" else Score).from_dict(record)

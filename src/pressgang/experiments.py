@@ -18,6 +18,7 @@ from rich.console import Console
 
 from pressgang import training
 from pressgang.baseline import Baseline
+from pressgang.calibration import Calibration
 from pressgang.config import RunConfig
 from pressgang.document import Document
 from pressgang.evaluation import Report, evaluate
@@ -67,7 +68,9 @@ def train(
     )
     if not training.is_main_process():
         return None
-    trained.extractor.save(output)
+    path = config.decoding.calibration
+    calibration = None if path is None else Calibration.read(Path(path))
+    dataclasses.replace(trained.extractor, calibration=calibration).save(output)
     write_json(output / "baseline.json", Baseline.fit(documents).to_dict())
     record = (
         run

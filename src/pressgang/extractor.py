@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pressgang.batches import View, span_batch, window_batch
+from pressgang.calibration import Calibration
 from pressgang.config import RunConfig, from_mapping
 from pressgang.document import Document, Entity, Relation
 from pressgang.encoding import EncodedText, TextEncoder
@@ -47,13 +48,15 @@ class _Job:
 class Extractor:
     """A trained model that turns text into Documents.
 
-    Safe to call from one thread at a time; texts may have any length, and nothing is truncated.
+    Scores are probabilities where there is a calibration, else the model's own. Safe to call from
+    one thread at a time; texts may have any length, and nothing is truncated.
     """
 
     schema: Schema
     text_encoder: TextEncoder
     runtime: TorchRuntime
     config: RunConfig
+    calibration: Calibration | None = None
 
     def predict(self, text: str | Document) -> Document:
         """The text with the entities and relations found in it; of a Document, its text is read."""
@@ -183,7 +186,10 @@ class Extractor:
             for head, tail, label, score in job.relations
         )
         kept: Sequence[Entity] = entities if job.given is None else job.source.entities
-        return Document(job.source.id, job.source.text, tuple(kept), relations)
+        document = Document(job.source.id, job.source.text, tuple(kept), relations)
+        if self.calibration is None:
+            return document
+        return self.calibration.apply(document, given_entities=job.given is not None)
 
     def save(self, folder: Path) -> None:
         """Write the model as a folder that `load` reads: safetensors for weights, else JSON.
@@ -195,6 +201,9 @@ class Extractor:
         self.runtime.save(folder)
         self.text_encoder.save(folder / "tokenizer.json")
         write_json(folder / "schema.json", self.schema.to_dict())
+        (folder / "calibration.json").unlink(missing_ok=True)
+        if self.calibration is not None:
+            write_json(folder / "calibration.json", self.calibration.to_dict())
         settings = {"format": FORMAT, "config": dataclasses.asdict(self.config)}
         write_json(folder / "pressgang.json", settings)
 
@@ -222,12 +231,14 @@ class Extractor:
             record = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
             schema = Schema.from_dict(record)
             text_encoder = TextEncoder.load(folder / "tokenizer.json")
+            path = folder / "calibration.json"
+            calibration = Calibration.read(path) if path.exists() else None
         except Exception as error:
             raise ValueError(f"{folder}: the model is damaged ({error})") from None
         from pressgang.runtime import TorchRuntime
 
         runtime = TorchRuntime.load(folder, schema, config.model, device=device)
-        return cls(schema, text_encoder, runtime, config)
+        return cls(schema, text_encoder, runtime, config, calibration)
 
 
 def _documents(texts: Iterable[str | Document]) -> Iterator[Document]:

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pressgang.evaluation import Report
+from pressgang.figures import Row
 from pressgang.reports import (
     DASH,
-    Row,
     config_block,
     definitions,
     format_interval,

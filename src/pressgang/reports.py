@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pressgang.evaluation import Confusion, DocumentScores, Report, SystemScores
+from pressgang.evaluation import DocumentScores, Report, SystemScores
+from pressgang.figures import Figure, Row, draw_bars, draw_confusion, draw_reliability
 from pressgang.scoring import Counts, Interval, MacroF1, Score
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Picture
 
 NOT_RECORDED = "not recorded"
 DASH = "–"
-BLUE, ORANGE = "#56B4E9", "#D55E00"
-"""Colours that colour-blind readers tell apart (Okabe & Ito 2008)."""
-
-Figure = Score | MacroF1
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of a table: a measure, the model's figure, and the baseline's if there is one."""
-
-    name: str
-    model: Figure
-    baseline: Figure | None
 
 
 def write_report(report: Report, run: Mapping[str, Any], directory: Path) -> list[Path]:
@@ -49,10 +33,15 @@ def write_report(report: Report, run: Mapping[str, Any], directory: Path) -> lis
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
     entities, relations = label_rows(report)
+    reliability = {
+        "entities": report.model.entities.reliability,
+        "relations": report.model.relations.reliability,
+    }
     figures = {
-        "entities.png": _draw_bars(entities, "Entities by label: strict F1"),
-        "relations.png": _draw_bars(relations, "Relations by label: strict F1, end to end"),
-        "confusion.png": _draw_confusion(report.confusion),
+        "entities.png": draw_bars(entities, "Entities by label: strict F1"),
+        "relations.png": draw_bars(relations, "Relations by label: strict F1, end to end"),
+        "confusion.png": draw_confusion(report.confusion),
+        "calibration.png": draw_reliability(reliability),
     }
     for name, figure in figures.items():
         figure.savefig(directory / name, dpi=110, metadata={"Software": None})
@@ -116,6 +105,9 @@ def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
         "## Confusion of entity labels",
         "![Gold labels against predicted labels](confusion.png)",
         markdown_table(["gold \\ predicted", *confusion.labels, "missed"], matrix),
+        "## Calibration",
+        "![Share right against score, entities and relations](calibration.png)",
+        _reliability_table(report.model),
         "## Documents",
         _document_table(report.documents),
         "## The run",
@@ -249,6 +241,20 @@ def _rates(figure: Figure | Counts) -> tuple[str, str, str]:
     )
 
 
+def _reliability_table(model: SystemScores) -> str:
+    """The expected calibration error of each head, and its bins."""
+    rows = []
+    for name, part in (
+        ("entities", model.entities.reliability),
+        ("relations", model.relations.reliability),
+    ):
+        if part is not None:
+            bins = ", ".join(f"{b.score:.2f}→{b.share:.2f}" for b in part.bins)
+            rows.append([name, f"{part.error:.3f}", str(sum(b.n for b in part.bins)), bins])
+    header = ["scores", "expected calibration error", "number", "bins: mean score → share right"]
+    return markdown_table(header, rows) if rows else "No scores were given."
+
+
 def _document_table(documents: Iterable[DocumentScores]) -> str:
     half = ["P", "R", "F1", "support", "baseline F1"]
     rows = []
@@ -262,59 +268,3 @@ def _document_table(documents: Iterable[DocumentScores]) -> str:
         rows.append(row)
     header = ["document", *(f"{kind} {name}" for kind in ("entity", "relation") for name in half)]
     return markdown_table(header, rows)
-
-
-def _draw_bars(rows: Sequence[Row], title: str) -> Picture:
-    """Horizontal bars of F1 with intervals as lines and the baseline as diamonds."""
-    from matplotlib.figure import Figure as Picture
-
-    picture = Picture(figsize=(8, 1.5 + 0.3 * len(rows)), layout="constrained")
-    axes = picture.subplots()
-    scores = [row.model for row in rows if isinstance(row.model, Score)]
-    axes.barh(range(len(rows)), [s.counts.f1 for s in scores], 0.64, color=BLUE, label="model")
-    lines = [(y, s.interval) for y, s in enumerate(scores) if s.interval]
-    axes.hlines(
-        [y for y, _ in lines],
-        [interval.low for _, interval in lines],
-        [interval.high for _, interval in lines],
-        color="black",
-        label="95 % interval",
-    )
-    marks = [(row.baseline, y) for y, row in enumerate(rows) if isinstance(row.baseline, Score)]
-    if marks:
-        f1, places = [score.counts.f1 for score, _ in marks], [y for _, y in marks]
-        axes.plot(f1, places, "D", color=ORANGE, mec="white", ms=7, clip_on=False, label="baseline")
-    axes.set(xlim=(0, 1), xlabel="F1", title=f"{title} (support in brackets)")
-    names = [f"{row.name} ({row.model.support})" for row in rows]
-    axes.set_yticks(range(len(rows)), names, parse_math=False)
-    axes.invert_yaxis()
-    axes.grid(axis="x", color="#DDDDDD")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    picture.legend(loc="outside lower center", ncols=3, frameon=False)
-    return picture
-
-
-def _draw_confusion(confusion: Confusion) -> Picture:
-    """Counts of gold label against predicted label, shaded by their share of the row."""
-    from matplotlib.figure import Figure as Picture
-
-    n = len(confusion.rows)
-    picture = Picture(figsize=(2.6 + 0.52 * n, 2.2 + 0.42 * n), layout="constrained")
-    axes = picture.subplots()
-    shares = [[count / max(sum(row), 1) for count in row] for row in confusion.rows]
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for y, row in enumerate(confusion.rows):
-        for x, count in enumerate(row):
-            if count:
-                color = "white" if shares[y][x] > 0.6 else "black"
-                axes.text(x, y, str(count), ha="center", va="center", color=color, size=9)
-    axes.set_xticks(
-        range(n), [*confusion.labels, "missed"], rotation=45, ha="right", parse_math=False
-    )
-    axes.set_yticks(range(n), [*confusion.labels, "spurious"], parse_math=False)
-    axes.axhline(n - 1.5, color="black", lw=1)
-    axes.axvline(n - 1.5, color="black", lw=1)
-    axes.set(xlabel="predicted", ylabel="gold", title="Entities with the same span: counts")
-    picture.colorbar(image, ax=axes, label="share of the row", fraction=0.04)
-    return picture
