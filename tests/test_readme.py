@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 from pressgang.model_card import render_card
@@ -20,6 +21,11 @@ def test_the_model_card_is_what_the_command_writes() -> None:
     corpus = Path("annotations/CARD.md").read_text(encoding="utf-8")
     card = Path("model_card.md").read_text(encoding="utf-8")
     assert card == render_card(report, run, corpus_text=corpus)
+
+
+def test_the_ablation_is_what_the_script_writes() -> None:
+    script = runpy.run_path("eval/ablation.py", run_name="ablation")
+    assert Path("eval/ablation.md").read_text(encoding="utf-8") == script["render"]()
 
 
 def figures() -> str:

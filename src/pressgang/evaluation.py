@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pressgang import scoring
+from pressgang.cooccurrence import FalsePositives, false_positives
 from pressgang.document import Document
 from pressgang.reliability import Reliability, entity_reliability, relation_reliability
 from pressgang.scoring import Counts, MacroF1, Score
@@ -50,6 +51,9 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "baseline": "Entities: the longest surface of the training documents, under its most "
         "frequent label there. Relations: between every ordered pair of entities in a sentence the "
         "most frequent relation of their labels there. The same training documents as the model's.",
+        "co-occurrence": "Ordered pairs of gold mentions in one sentence that have no relation in gold, "
+        "and whose labels have this relation somewhere in gold. The rate is the share "
+        "of them between which the model, from text alone, finds that relation all the same.",
         "calibration": "Scores in bins of about equal number, the mean score of each against the "
         "share of it that is right (as in strict). The expected calibration error (Naeini et al. "
         "2015) is the mean distance of the two, weighted by number; with few scores it is above "
@@ -84,6 +88,7 @@ class RelationScores:
     by_label: Mapping[str, Score]
     by_distance: Mapping[str, Score]
     reliability: Reliability | None = None
+    cooccurrence: Mapping[str, FalsePositives] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +262,7 @@ def _score_system(
         by_label=_scores_by_label(by_label, seed),
         by_distance={n: Score.of_group(by_distance, n, seed=seed) for n in scoring.DISTANCES},
         reliability=relation_reliability(pairs),
+        cooccurrence=false_positives(pairs),
     )
     return SystemScores(entities, relations)
 
@@ -309,6 +315,8 @@ def _read_score(name: str, record: Any) -> Any:
     """What a field of `EntityScores` or `RelationScores` of this name holds."""
     if name.startswith("by_"):
         return {key: Score.from_dict(score) for key, score in record.items()}
+    if name == "cooccurrence":
+        return {label: FalsePositives(**counts) for label, counts in record.items()}
     if name == "reliability":
         return record and Reliability.from_dict(record)
     return record and (MacroF1 if name == "macro" else Score).from_dict(record)

@@ -102,6 +102,8 @@ def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
         score_table(relations),
         "![F1 of each relation label with its interval and the baseline](relations.png)",
         score_table(relation_labels),
+        "## Relations where there is none",
+        _cooccurrence_table(report),
         "## Confusion of entity labels",
         "![Gold labels against predicted labels](confusion.png)",
         markdown_table(["gold \\ predicted", *confusion.labels, "missed"], matrix),
@@ -239,6 +241,19 @@ def _rates(figure: Figure | Counts) -> tuple[str, str, str]:
         f"{counts.recall:.3f}" if counts.n_gold else DASH,
         f"{counts.f1:.3f}" if counts.n_predicted + counts.n_gold else DASH,
     )
+
+
+def _cooccurrence_table(report: Report) -> str:
+    """For each relation the pairs that merely stand together, and how many were taken for it."""
+    sides = [report.model, *([report.baseline] if report.baseline else [])]
+    rows = []
+    for label in report.model.relations.cooccurrence:
+        found = [side.relations.cooccurrence.get(label) for side in sides]
+        cells = [f"{f.n_predicted} ({f.rate:.1%})" if f else DASH for f in found]
+        n_pairs = report.model.relations.cooccurrence[label].n_pairs
+        rows.append([label, str(n_pairs), *cells, *[DASH] * (2 - len(cells))])
+    header = ["relation", "pairs without one", "found by the model", "by the baseline"]
+    return markdown_table(header, rows) if rows else "No pair stands together without a relation."
 
 
 def _reliability_table(model: SystemScores) -> str:
