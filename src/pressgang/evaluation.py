@@ -51,9 +51,9 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "baseline": "Entities: the longest surface of the training documents, under its most "
         "frequent label there. Relations: between every ordered pair of entities in a sentence the "
         "most frequent relation of their labels there. The same training documents as the model's.",
-        "co-occurrence": "Ordered pairs of gold mentions in one sentence that have no relation in gold, "
-        "and whose labels have this relation somewhere in gold. The rate is the share "
-        "of them between which the model, from text alone, finds that relation all the same.",
+        "co-occurrence": "Ordered pairs of gold mentions in one sentence that have no relation in "
+        "gold, and whose labels have this relation somewhere in gold. The rate is the share of "
+        "them between which the model, from text alone, finds that relation all the same.",
         "calibration": "Scores in bins of about equal number, the mean score of each against the "
         "share of it that is right (as in strict). The expected calibration error (Naeini et al. "
         "2015) is the mean distance of the two, weighted by number; with few scores it is above "
