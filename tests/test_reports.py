@@ -28,7 +28,14 @@ RUN: dict[str, Any] = {
     "protocol": "leave one out, 2 folds",
     "command": "pressgang cross-validate --config tiny.toml",
 }
-FILES = ["report.json", "report.md", "entities.png", "relations.png", "confusion.png"]
+FILES = [
+    "report.json",
+    "report.md",
+    "entities.png",
+    "relations.png",
+    "confusion.png",
+    "calibration.png",
+]
 
 
 def make_report(*, label: str = "PERSON", with_baseline: bool = True) -> Report:
