@@ -7,7 +7,7 @@ import pytest
 
 from pressgang.calibration import Calibration
 from pressgang.document import Document, Entity, Relation
-from pressgang.reliability import Reliability, entity_reliability, relation_reliability
+from pressgang.reliability import Reliability, reliability
 
 
 def overconfident(n: int, *, seed: int) -> tuple[list[Document], list[Document]]:
@@ -39,8 +39,8 @@ def test_calibrated_scores_are_the_share_that_is_right() -> None:
     gold, predicted = overconfident(4_000, seed=2)
     before = list(zip(gold, predicted, strict=True))
     after = [(g, calibration.apply(p)) for g, p in before]
-    for measure in (entity_reliability, relation_reliability):
-        raw, mended = measure(before), measure(after)
+    for kind in ("entities", "relations"):
+        raw, mended = reliability(before, kind), reliability(after, kind)
         assert raw is not None
         assert mended is not None
         assert raw.error > 0.08

@@ -12,7 +12,7 @@ from typing import Any
 from pressgang import scoring
 from pressgang.cooccurrence import FalsePositives, false_positives
 from pressgang.document import Document
-from pressgang.reliability import Reliability, entity_reliability, relation_reliability
+from pressgang.reliability import Reliability, reliability
 from pressgang.scoring import Counts, MacroF1, Score
 
 Pair = tuple[Document, Document]
@@ -249,7 +249,7 @@ def _score_system(
         seen=Score.of_group(by_seen, "seen", seed=seed) if by_seen else None,
         unseen=Score.of_group(by_seen, "unseen", seed=seed) if by_seen else None,
         by_label=_scores_by_label(by_label, seed),
-        reliability=entity_reliability(pairs),
+        reliability=reliability(pairs, "entities"),
     )
     given = [scoring.relation_counts(*pair) for pair in on_gold or ()]
     by_label = [scoring.relation_counts_by_label(*pair) for pair in pairs]
@@ -261,7 +261,7 @@ def _score_system(
         on_gold_entities=Score.of(given, seed=seed) if given else None,
         by_label=_scores_by_label(by_label, seed),
         by_distance={n: Score.of_group(by_distance, n, seed=seed) for n in scoring.DISTANCES},
-        reliability=relation_reliability(pairs),
+        reliability=reliability(pairs, "relations"),
         cooccurrence=false_positives(pairs),
     )
     return SystemScores(entities, relations)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -53,23 +53,17 @@ class Reliability:
         return cls(record["error"], tuple(Bin(**each) for each in record["bins"]))
 
 
-def entity_reliability(pairs: Sequence[tuple[Document, Document]]) -> Reliability | None:
-    """That of the entities' scores, documents in pairs of gold and predicted."""
-    return Reliability.of(
-        (entity.score, entity in truth)
-        for gold, predicted in pairs
-        for truth in [set(gold.entities)]
-        for entity in predicted.entities
-        if entity.score is not None
-    )
+def reliability(
+    pairs: Sequence[tuple[Document, Document]], kind: Literal["entities", "relations"]
+) -> Reliability | None:
+    """That of the scores of predicted entities or relations, documents in pairs with gold first.
 
-
-def relation_reliability(pairs: Sequence[tuple[Document, Document]]) -> Reliability | None:
-    """That of the relations' scores; a relation is right if its arguments are too."""
+    Right is what gold has too; a relation is right only if its arguments are.
+    """
     return Reliability.of(
-        (relation.score, relation in truth)
+        (thing.score, thing in truth)
         for gold, predicted in pairs
-        for truth in [set(gold.relations)]
-        for relation in predicted.relations
-        if relation.score is not None
+        for truth in [set(getattr(gold, kind))]
+        for thing in getattr(predicted, kind)
+        if thing.score is not None
     )
