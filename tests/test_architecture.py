@@ -23,7 +23,7 @@ WITHOUT_TORCH = [
     *("document", "schema", "config", "corpus", "splits", "segmentation", "encoding", "windows"),
     *("tagging", "pairing", "batches", "scoring", "evaluation", "baseline", "colors", "html"),
     *("reports", "model_card", "label_studio.tasks", "label_studio.summary", "augmentation"),
-    *("calibration", "reliability", "figures", "suspects", "agreement"),
+    *("calibration", "reliability", "precision_recall", "figures", "suspects", "agreement"),
 ]
 """Modules that reach no module with torch in it, not even by an import inside a function."""
 

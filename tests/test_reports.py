@@ -35,6 +35,7 @@ FILES = [
     "relations.png",
     "confusion.png",
     "calibration.png",
+    "precision_recall.png",
 ]
 
 

@@ -29,7 +29,7 @@ from pressgang.files import write_json
 from pressgang.schema import Schema
 from pressgang.splits import Fold, folds, shared_runs
 
-_SIDES = ("predicted", "predicted_on_gold", "baseline", "baseline_on_gold")
+_SIDES = ("predicted", "predicted_on_gold", "candidates", "baseline", "baseline_on_gold")
 
 
 def cross_validate(
@@ -192,7 +192,8 @@ def _collect(
     sides = {side: [read_documents(place / f"{side}.jsonl") for place in places] for side in _SIDES}
     try:
         write_json(output / "calibration.json", _calibrate(gold, sides["predicted"]).to_dict())
-        sides["predicted"] = _cross_fitted(gold, sides["predicted"])
+        for side in ("candidates", "predicted"):
+            sides[side] = _cross_fitted(gold, sides["predicted"], sides[side])
     except ValueError as error:
         console.print(f"scores are left as they are: {error}")
     seen: dict[str, frozenset[str]] = {}
@@ -208,11 +209,13 @@ def _calibrate(gold: Sequence[Document], predicted: Sequence[Sequence[Document]]
 
 
 def _cross_fitted(
-    gold: Sequence[Document], predicted: Sequence[Sequence[Document]]
+    gold: Sequence[Document],
+    predicted: Sequence[Sequence[Document]],
+    scored: Sequence[Sequence[Document]],
 ) -> list[list[Document]]:
-    """The predictions of each fold, with probabilities fitted on those of the other folds."""
+    """What each fold scored, with probabilities fitted on what the other folds predicted."""
     fitted = []
-    for fold in predicted:
+    for fold, documents in zip(predicted, scored, strict=True):
         calibration = _calibrate(gold, [other for other in predicted if other is not fold])
-        fitted.append([calibration.apply(document) for document in fold])
+        fitted.append([calibration.apply(document) for document in documents])
     return fitted

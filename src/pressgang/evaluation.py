@@ -12,6 +12,7 @@ from typing import Any
 from pressgang import scoring
 from pressgang.cooccurrence import FalsePositives, false_positives
 from pressgang.document import Document
+from pressgang.precision_recall import OperatingPoint, operating_points
 from pressgang.reliability import Reliability, reliability
 from pressgang.scoring import Counts, MacroF1, Score
 
@@ -58,6 +59,9 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "share of it that is right (as in strict). The expected calibration error (Naeini et al. "
         "2015) is the mean distance of the two, weighted by number; with few scores it is above "
         "zero by chance alone.",
+        "operating points": "What is left, and how good it is, when only entities (relations) of "
+        "at least this score are kept. Relations that the model scored below its own threshold "
+        "count here too; entities that it does not predict have no score.",
         "confusion": "Entities with exactly the same span, by gold label (row) and predicted label "
         "(column). Missed: gold spans not predicted. Spurious: predicted spans not in gold.",
     }
@@ -75,6 +79,7 @@ class EntityScores:
     unseen: Score | None
     by_label: Mapping[str, Score]
     reliability: Reliability | None = None
+    operating_points: tuple[OperatingPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,7 @@ class RelationScores:
     by_distance: Mapping[str, Score]
     reliability: Reliability | None = None
     cooccurrence: Mapping[str, FalsePositives] = field(default_factory=dict)
+    operating_points: tuple[OperatingPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ def evaluate(
     predicted: Sequence[Document],
     *,
     predicted_on_gold: Sequence[Document] | None = None,
+    candidates: Sequence[Document] | None = None,
     baseline: Sequence[Document] | None = None,
     baseline_on_gold: Sequence[Document] | None = None,
     seen: Mapping[str, Set[str]] | None = None,
@@ -169,9 +176,11 @@ def evaluate(
 ) -> Report:
     """All scores of predicted documents against gold ones, matched by id; their order is free.
 
-    `predicted_on_gold` holds the relations predicted for the gold entities, `baseline` and
-    `baseline_on_gold` the same of the baseline. `seen` maps each document's id to the surfaces that
-    were mentions in the training of the model that predicted it. `seed` draws the resamples.
+    `predicted_on_gold` holds the relations predicted for the gold entities, `candidates` what the
+    model scored, predicted or not (without it the operating points end at what is predicted),
+    `baseline` and `baseline_on_gold` the same of the baseline. `seen` maps each document's id to
+    the surfaces that were mentions in the training of the model that predicted it. `seed` draws
+    the resamples.
 
     Raises ValueError, naming the document, if there is none, an id is missing, unknown or there
     twice, a text differs from gold's, or predictions on gold have other entities than gold.
@@ -186,12 +195,13 @@ def evaluate(
 
     pairs = _pair(gold, predicted, "predicted")
     on_gold = _pair_on_gold(gold, predicted_on_gold, "predicted_on_gold")
-    model = _score_system(pairs, on_gold, seen, seed)
+    scored = pairs if candidates is None else _pair(gold, candidates, "candidates")
+    model = _score_system(pairs, on_gold, scored, seen, seed)
     memory = beside = None
     if baseline is not None:
         beside = _pair(gold, baseline, "baseline")
         on_gold = _pair_on_gold(gold, baseline_on_gold, "baseline_on_gold")
-        memory = _score_system(beside, on_gold, seen, seed)
+        memory = _score_system(beside, on_gold, beside, seen, seed)
     documents = tuple(
         _score_document(pair, beside[place] if beside else None) for place, pair in enumerate(pairs)
     )
@@ -238,7 +248,11 @@ def _score_document(pair: Pair, baseline: Pair | None) -> DocumentScores:
 
 
 def _score_system(
-    pairs: list[Pair], on_gold: list[Pair] | None, seen: Mapping[str, Set[str]] | None, seed: int
+    pairs: list[Pair],
+    on_gold: list[Pair] | None,
+    scored: list[Pair],
+    seen: Mapping[str, Set[str]] | None,
+    seed: int,
 ) -> SystemScores:
     by_label = [scoring.entity_counts_by_label(*pair) for pair in pairs]
     by_seen = seen and [scoring.entity_counts_by_seen(*pair, seen[pair[0].id]) for pair in pairs]
@@ -250,6 +264,7 @@ def _score_system(
         unseen=Score.of_group(by_seen, "unseen", seed=seed) if by_seen else None,
         by_label=_scores_by_label(by_label, seed),
         reliability=reliability(pairs, "entities"),
+        operating_points=operating_points(scored, "entities"),
     )
     given = [scoring.relation_counts(*pair) for pair in on_gold or ()]
     by_label = [scoring.relation_counts_by_label(*pair) for pair in pairs]
@@ -263,6 +278,7 @@ def _score_system(
         by_distance={n: Score.of_group(by_distance, n, seed=seed) for n in scoring.DISTANCES},
         reliability=reliability(pairs, "relations"),
         cooccurrence=false_positives(pairs),
+        operating_points=operating_points(scored, "relations"),
     )
     return SystemScores(entities, relations)
 
@@ -317,6 +333,8 @@ def _read_score(name: str, record: Any) -> Any:
         return {key: Score.from_dict(score) for key, score in record.items()}
     if name == "cooccurrence":
         return {label: FalsePositives(**counts) for label, counts in record.items()}
+    if name == "operating_points":
+        return tuple(map(OperatingPoint.from_dict, record))
     if name == "reliability":
         return record and Reliability.from_dict(record)
     return record and (MacroF1 if name == "macro" else Score).from_dict(record)

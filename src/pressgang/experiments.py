@@ -38,6 +38,9 @@ _PACKAGES = (
     "safetensors",
 )
 
+_CANDIDATE = 0.01
+"""Relations that score less are no part of a precision-recall curve."""
+
 
 def train(
     config: RunConfig,
@@ -147,11 +150,15 @@ def read_run(folder: Path) -> dict[str, Any]:
 def predict_both(
     extractor: Extractor, baseline: Baseline, gold: Sequence[Document]
 ) -> dict[str, list[Document]]:
-    """What model and baseline say of the texts alone, and of the texts with gold entities."""
+    """What model and baseline say of the texts alone, and of the texts with gold entities.
+
+    The candidates are the model's predictions with all relations that it finds at all likely.
+    """
     unlabelled = [Document(d.id, d.text) for d in gold]
     bare = [Document(d.id, d.text, d.entities) for d in gold]
     return {
         "predicted": list(extractor.predict_many(unlabelled)),
+        "candidates": list(extractor.with_threshold(_CANDIDATE).predict_many(unlabelled)),
         "predicted_on_gold": list(extractor.relate_many(bare)),
         "baseline": [baseline.predict(d.id, d.text) for d in gold],
         "baseline_on_gold": [baseline.relate(d) for d in bare],

@@ -77,6 +77,11 @@ class Extractor:
         """
         return self._run(self._job(d, with_entities=True) for d in documents)
 
+    def with_threshold(self, relation_threshold: float) -> Extractor:
+        """The same model, predicting relations that it gives at least this score of its own."""
+        decoding = dataclasses.replace(self.config.decoding, relation_threshold=relation_threshold)
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, decoding=decoding))
+
     def _job(self, source: Document, *, with_entities: bool) -> _Job:
         encoded = self.text_encoder.encode(source.text)
         windows = cut(encoded, self.config.windows, n_special=self.text_encoder.n_special)

@@ -1,4 +1,4 @@
-"""The pictures of a report: bars with intervals, a matrix of labels, scores against the truth."""
+"""The pictures of a report: bars with intervals, a matrix of labels, what scores are worth."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pressgang.evaluation import Confusion
+from pressgang.precision_recall import OperatingPoint
 from pressgang.reliability import Reliability
 from pressgang.scoring import MacroF1, Score
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE = "#56B4E9", "#D55E00"
 """Colours that colour-blind readers tell apart (Okabe & Ito 2008)."""
+
+_NAMED = (0.05, 0.2, 0.5, 0.8, 0.95)
 
 Figure = Score | MacroF1
 
@@ -102,4 +105,25 @@ def draw_reliability(parts: Mapping[str, Reliability | None]) -> Picture:
         each.set_axisbelow(True)
         each.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)
+    return picture
+
+
+def draw_operating_points(curves: Mapping[str, Sequence[OperatingPoint]]) -> Picture:
+    """For each name precision against recall, a dot for each least score, some of them named."""
+    from matplotlib.figure import Figure as Picture
+
+    picture = Picture(figsize=(4.4 * len(curves), 4.6), layout="constrained")
+    axes = picture.subplots(1, len(curves), squeeze=False)[0]
+    for each, (name, points) in zip(axes, curves.items(), strict=True):
+        recall = [point.counts.recall for point in points]
+        precision = [point.counts.precision for point in points]
+        each.plot(recall, precision, "o-", color=BLUE, mec="black", ms=5)
+        for x, y, point in zip(recall, precision, points, strict=True):
+            if point.min_score in _NAMED:
+                each.annotate(f"{point.min_score:g}", (x, y), (6, 4), textcoords="offset points")
+        each.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="recall", ylabel="precision", aspect=1)
+        each.set_title(f"{name}, by least score")
+        each.grid(color="#DDDDDD")
+        each.set_axisbelow(True)
+        each.spines[["top", "right"]].set_visible(False)
     return picture

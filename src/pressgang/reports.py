@@ -12,7 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from pressgang.evaluation import DocumentScores, Report, SystemScores
-from pressgang.figures import Figure, Row, draw_bars, draw_confusion, draw_reliability
+from pressgang.figures import (
+    Figure,
+    Row,
+    draw_bars,
+    draw_confusion,
+    draw_operating_points,
+    draw_reliability,
+)
+from pressgang.precision_recall import OperatingPoint
 from pressgang.scoring import Counts, Interval, MacroF1, Score
 
 NOT_RECORDED = "not recorded"
@@ -42,6 +50,7 @@ def write_report(report: Report, run: Mapping[str, Any], directory: Path) -> lis
         "relations.png": draw_bars(relations, "Relations by label: strict F1, end to end"),
         "confusion.png": draw_confusion(report.confusion),
         "calibration.png": draw_reliability(reliability),
+        "precision_recall.png": draw_operating_points(_curves(report.model)),
     }
     for name, figure in figures.items():
         figure.savefig(directory / name, dpi=110, metadata={"Software": None})
@@ -110,6 +119,9 @@ def render_markdown(report: Report, run: Mapping[str, Any]) -> str:
         "## Calibration",
         "![Share right against score, entities and relations](calibration.png)",
         _reliability_table(report.model),
+        "## Operating points",
+        "![Precision against recall, entities and relations](precision_recall.png)",
+        _operating_table(report.model),
         "## Documents",
         _document_table(report.documents),
         "## The run",
@@ -267,6 +279,24 @@ def _reliability_table(model: SystemScores) -> str:
             bins = ", ".join(f"{b.score:.2f}→{b.share:.2f}" for b in part.bins)
             rows.append([name, f"{part.error:.3f}", str(sum(b.n for b in part.bins)), bins])
     header = ["scores", "expected calibration error", "number", "bins: mean score → share right"]
+    return markdown_table(header, rows) if rows else "No scores were given."
+
+
+def _curves(model: SystemScores) -> dict[str, tuple[OperatingPoint, ...]]:
+    return {
+        "entities": model.entities.operating_points,
+        "relations": model.relations.operating_points,
+    }
+
+
+def _operating_table(model: SystemScores) -> str:
+    """Precision, recall and F1 for each least score."""
+    rows = [
+        [name, f"{point.min_score:.2f}", *_rates(point.counts), str(point.counts.n_predicted)]
+        for name, points in _curves(model).items()
+        for point in points
+    ]
+    header = ["kept", "score at least", "P", "R", "F1", "predicted"]
     return markdown_table(header, rows) if rows else "No scores were given."
 
 
