@@ -17,6 +17,7 @@ PACKAGE = ROOT / "src" / "pressgang"
 HEAVY = {"torch", "transformers", "accelerate", "label_studio_sdk"}
 MAY_IMPORT_TORCH = {"model", "objective", "runtime", "stages", "training", "experiments"} | {
     "pretrained",
+    "warm_start",
     "cross_validation",
 }
 WITHOUT_TORCH = [

@@ -181,7 +181,11 @@ class DecodingConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """Everything that decides what a run produces."""
+    """Everything that decides what a run produces.
+
+    `encoder` is the name or the folder of a Hugging Face encoder, or the folder of a model that was
+    trained here: the run then goes on from it, heads included as far as labels are the same.
+    """
 
     name: str = "default"
     seed: int = 13

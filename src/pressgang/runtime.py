@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from pressgang.batches import SpanBatch, WindowBatch
 from pressgang.config import ModelConfig
 from pressgang.files import write_json
 from pressgang.model import JointModel, as_tensors
+from pressgang.pretrained import build_encoder
 from pressgang.schema import Schema
 
 Floats = npt.NDArray[np.float64]
@@ -86,16 +86,7 @@ class TorchRuntime:
 
         Raises ValueError if the weights do not fit the model.
         """
-        import transformers
-
-        auto: Any = transformers
-
-        path = folder / "encoder.json"
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            encoder = auto.AutoModel.from_config(auto.AutoConfig.for_model(**record))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{path}: not the configuration of an encoder ({error})") from None
+        encoder = build_encoder(folder / "encoder.json")
         model = JointModel(
             encoder,
             n_labels=len(schema.entity_labels),

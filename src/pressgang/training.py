@@ -24,10 +24,11 @@ from pressgang.encoding import TextEncoder
 from pressgang.extractor import Extractor
 from pressgang.model import JointModel
 from pressgang.objective import Example, JointLoss, make_example
-from pressgang.pretrained import load_encoder
+from pressgang.pretrained import is_model, load_encoder
 from pressgang.runtime import TorchRuntime, pick_device
 from pressgang.schema import Schema
 from pressgang.stages import Setting, Stage, StageRun
+from pressgang.warm_start import begin_from
 from pressgang.windows import cut
 
 _PRETRAINING, _TRAINING = "pretraining", "training"
@@ -136,7 +137,7 @@ def pretrain(
 
 
 def _prepare(config: RunConfig, schema: Schema) -> Setting:
-    """A fresh model on the device."""
+    """A fresh model on the device, or one that begins with what another has learnt."""
     device = pick_device(config.training.device)
     precision = _precision(config.training, device)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
@@ -153,6 +154,8 @@ def _prepare(config: RunConfig, schema: Schema) -> Setting:
         n_relations=len(schema.relation_labels),
         config=config.model,
     )
+    if is_model(config.encoder):
+        begin_from(model, schema, Path(config.encoder))
     if config.training.freeze_word_embeddings:
         model.encoder.get_input_embeddings().requires_grad_(False)
     loss = JointLoss(
