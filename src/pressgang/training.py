@@ -178,7 +178,10 @@ def _stages(
     """What a run does, in order."""
     stages = []
     if config.pretraining.epochs:
-        recipe = dataclasses.replace(config.training, **asdict(config.pretraining))
+        # Nothing is drawn here, so the share of what is drawn makes no other pretraining.
+        recipe = dataclasses.replace(
+            config.training, **asdict(config.pretraining), training_only_share=1.0
+        )
         # Its triples are those of its own documents: the same in every fold of a cross-validation.
         known = dataclasses.replace(schema, triples=Schema.from_documents(training_only).triples)
         seed = config.seed + 1_000
