@@ -14,17 +14,16 @@ from pressgang.label_studio.labeling_config import read_labeling_config
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pressgang"
-HEAVY = {"torch", "transformers", "accelerate", "label_studio_sdk"}
+HEAVY = {"torch", "transformers", "accelerate", "label_studio_sdk", "onnx", "onnxscript"}
 MAY_IMPORT_TORCH = {"model", "objective", "runtime", "stages", "training", "experiments"} | {
-    "pretrained",
-    "warm_start",
-    "cross_validation",
+    *("pretrained", "warm_start", "cross_validation", "graphs", "export"),
 }
 WITHOUT_TORCH = [
     *("document", "schema", "config", "corpus", "splits", "segmentation", "encoding", "windows"),
     *("tagging", "pairing", "batches", "scoring", "evaluation", "baseline", "colors", "html"),
     *("reports", "model_card", "label_studio.tasks", "label_studio.summary", "augmentation"),
     *("calibration", "reliability", "precision_recall", "figures", "suspects", "agreement"),
+    *("artefact", "onnx_runtime"),
 ]
 """Modules that reach no module with torch in it, not even by an import inside a function."""
 

@@ -30,7 +30,7 @@ def test_range_maximum_equals_the_maximum_of_the_slice(n_tokens: int) -> None:
             assert torch.equal(found[0], hidden[window, start:end].amax(dim=0))
 
 
-def _spans(**changes: list[int]) -> dict[str, torch.Tensor]:
+def _spans(**changes: list[int] | list[list[int]]) -> dict[str, torch.Tensor]:
     spans = {
         "window": [0, 0, 0],
         "first": [1, 4, 9],
@@ -39,6 +39,8 @@ def _spans(**changes: list[int]) -> dict[str, torch.Tensor]:
         "head": [0, 1, 2, 0],
         "tail": [1, 0, 0, 2],
         "distance": [0, 0, 1, 1],
+        "grid": [[0, 1, 2]],
+        "place": [0, 1, 2],
     } | changes
     return {name: torch.tensor(values) for name, values in spans.items()}
 

@@ -55,6 +55,8 @@ class SpanBatch:
 
     `window`, `first`, `last` and `label` [S]: which window, first and last token (inclusive),
     label index. `head` and `tail` [P]: positions among the spans. `distance` [P]: sentences apart.
+    `grid` [B, N]: the positions of each window's spans, padded with 0; `place` [S]: each span's
+    column there.
     """
 
     window: Ints
@@ -64,6 +66,8 @@ class SpanBatch:
     head: Ints
     tail: Ints
     distance: Ints
+    grid: Ints
+    place: Ints
 
 
 def window_batch(views: Sequence[View], text_encoder: TextEncoder) -> WindowBatch:
@@ -120,6 +124,7 @@ def span_batch(
     if sentences_apart is not None:
         near = np.abs(sentence[pairs.head] - sentence[pairs.tail]) <= sentences_apart
         pairs = Pairs(pairs.head[near], pairs.tail[near])
+    grid, place = _grid(row, n_spans)
     shift = len(text_encoder.prefix) - np.array([view.start_token for view in views])
     return SpanBatch(
         row,
@@ -129,7 +134,21 @@ def span_batch(
         pairs.head,
         pairs.tail,
         sentence_distance(sentence, pairs),
+        grid,
+        place,
     )
+
+
+def _grid(row: Ints, n_spans: Ints) -> tuple[Ints, Ints]:
+    """Rows of spans as a padded table: positions `[B, N]`, and the column `[S]` of each span.
+
+    Two windows with 2 and 1 spans: [[0, 1], [2, 0]] and [0, 1, 0].
+    """
+    position = np.arange(len(row))
+    place = position - (np.cumsum(n_spans) - n_spans)[row]
+    grid = np.zeros((len(n_spans), int(n_spans.max(initial=0))), dtype=np.int64)
+    grid[row, place] = position
+    return grid, place
 
 
 def _gather(columns: Sequence[Ints], spans: Sequence[Spans], word: str) -> Ints:

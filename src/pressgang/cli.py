@@ -26,6 +26,7 @@ from pressgang.printable import printable
 from pressgang.run_data import (
     describe_files,
     files_in,
+    read_gold,
     read_run_data,
     stop_if_unusable,
     tell_problems,
@@ -245,12 +246,10 @@ def suspects(
     """
     from pressgang.suspects import context, find_suspects
 
-    reading = read_exports(files_in(exports), config=_labels(labeling_config))
-    tell_problems([reading], _messages)
-    stop_if_unusable(reading)
+    gold = read_gold(exports, _labels(labeling_config), _messages)
     predicted = {d.id: d for path in predictions or () for d in read_documents(path)}
-    found = find_suspects(reading.documents, predicted)
-    documents = {document.id: document for document in reading.documents}
+    found = find_suspects(gold, predicted)
+    documents = {document.id: document for document in gold}
     for suspect in found[:limit]:
         where = context(documents[suspect.document], suspect)
         fields = (suspect.kind, f"{suspect.weight:.3f}", suspect.document, str(suspect.start))
@@ -294,6 +293,21 @@ def predict(
     else:
         with atomic_text(output) as file:
             file.writelines(pieces)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    output: Output,
+    data: Annotated[list[Path], typer.Option(help="Label Studio export to compare both on.")],
+    labeling_config: Labels = None,
+) -> None:
+    """Export a model to ONNX in 8 bits, to predict without torch; a worse one is refused."""
+    from pressgang.export import export as export_model
+
+    gold = read_gold(data, _labels(labeling_config), _messages)
+    export_model(model, output, gold, say=_messages.print)
+    _messages.print(f"export written to {output}")
 
 
 @app.command()

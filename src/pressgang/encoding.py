@@ -71,7 +71,12 @@ class TextEncoder:
     @classmethod
     def load(cls, path: Path) -> TextEncoder:
         """The encoder whose tokenizer was saved at a path."""
-        return cls(Tokenizer.from_file(str(path)))
+        return cls.from_bytes(path.read_bytes())
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> TextEncoder:
+        """The encoder whose tokenizer is this file."""
+        return cls(Tokenizer.from_buffer(content))
 
     def save(self, path: Path) -> None:
         """Write the tokenizer as one JSON file."""

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pressgang.batches import View, span_batch, window_batch
 from pressgang.calibration import Calibration
-from pressgang.config import RunConfig, from_mapping
+from pressgang.config import RunConfig
 from pressgang.document import Document, Entity, Relation
 from pressgang.encoding import EncodedText, TextEncoder
 from pressgang.files import write_json
 from pressgang.pairing import allowed, has_relation
+from pressgang.saved_model import (
+    CALIBRATION,
+    FORMAT,
+    SCHEMA,
+    SETTINGS,
+    TOKENIZER,
+    Runtime,
+    read_model,
+)
 from pressgang.schema import Schema
 from pressgang.tagging import Spans, decode, entity_of, log_softmax, spans_of
 from pressgang.windows import cut
 
-if TYPE_CHECKING:
-    from pressgang.runtime import TorchRuntime
-
-FORMAT = 1
 _CHUNK_TOKENS = 8192
 _BATCH_TOKENS = 4096
 
@@ -54,7 +58,7 @@ class Extractor:
 
     schema: Schema
     text_encoder: TextEncoder
-    runtime: TorchRuntime
+    runtime: Runtime
     config: RunConfig
     calibration: Calibration | None = None
 
@@ -202,48 +206,24 @@ class Extractor:
         `pressgang.json` goes first and comes last: a folder that holds it is whole.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "pressgang.json").unlink(missing_ok=True)
+        (folder / SETTINGS).unlink(missing_ok=True)
         self.runtime.save(folder)
-        self.text_encoder.save(folder / "tokenizer.json")
-        write_json(folder / "schema.json", self.schema.to_dict())
-        (folder / "calibration.json").unlink(missing_ok=True)
+        self.text_encoder.save(folder / TOKENIZER)
+        write_json(folder / SCHEMA, self.schema.to_dict())
+        (folder / CALIBRATION).unlink(missing_ok=True)
         if self.calibration is not None:
-            write_json(folder / "calibration.json", self.calibration.to_dict())
+            write_json(folder / CALIBRATION, self.calibration.to_dict())
         settings = {"format": FORMAT, "config": dataclasses.asdict(self.config)}
-        write_json(folder / "pressgang.json", settings)
+        write_json(folder / SETTINGS, settings)
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Extractor:
-        """The model in a folder.
+        """The model in a folder, trained or exported.
 
         Raises ValueError naming the folder or the file if there is no model or it is damaged.
         """
-        names = (
-            "pressgang.json",
-            "schema.json",
-            "tokenizer.json",
-            "encoder.json",
-            "model.safetensors",
-        )
-        for name in names:
-            if not (folder / name).is_file():
-                raise ValueError(f"{folder}: no pressgang model here ({name} is missing)")
-        try:
-            settings = json.loads((folder / "pressgang.json").read_text(encoding="utf-8"))
-            if settings.get("format") != FORMAT:
-                raise ValueError(f"format {settings.get('format')!r}, expected {FORMAT}")
-            config = from_mapping(RunConfig, settings["config"])
-            record = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
-            schema = Schema.from_dict(record)
-            text_encoder = TextEncoder.load(folder / "tokenizer.json")
-            path = folder / "calibration.json"
-            calibration = Calibration.read(path) if path.exists() else None
-        except Exception as error:
-            raise ValueError(f"{folder}: the model is damaged ({error})") from None
-        from pressgang.runtime import TorchRuntime
-
-        runtime = TorchRuntime.load(folder, schema, config.model, device=device)
-        return cls(schema, text_encoder, runtime, config, calibration)
+        model = read_model(folder, device=device)
+        return cls(model.schema, model.text_encoder, model.runtime, model.config, model.calibration)
 
 
 def _documents(texts: Iterable[str | Document]) -> Iterator[Document]:

@@ -47,6 +47,15 @@ class JointModel(nn.Module):
         `tokens`, `shapes` and `mask` are `[B, T]`; `first` `[B, W]` is each word's first token.
         """
         embedded = self.encoder.get_input_embeddings()(tokens) + self.shape_embedding(shapes)
+        return self.encode_embedded(embedded, mask, first)
+
+    def encode_embedded(
+        self, embedded: Tensor, mask: Tensor | None, first: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As `encode`, from embeddings `[B, T, E]`; without a mask nothing may be padded.
+
+        The exported graph begins here.
+        """
         output = self.encoder(inputs_embeds=embedded, attention_mask=mask)
         hidden: Tensor = output.last_hidden_state.float()
         index = first.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
@@ -63,14 +72,19 @@ class JointModel(nn.Module):
         head: Tensor,
         tail: Tensor,
         distance: Tensor,
+        grid: Tensor,
+        place: Tensor,
     ) -> Tensor:
         """Relation logits `[P, n_relations]` of ordered pairs of spans.
 
         `window`, `first`, `last` and `label` `[S]` say in which window a span lies, its first and
         last token (inclusive) and its label; `head` and `tail` `[P]` are positions among the spans,
-        `distance` `[P]` counts the sentences between them.
+        `distance` `[P]` counts the sentences between them. `grid` `[B, N]` lists the spans of each
+        window, `place` `[S]` says in which column of it a span stands.
         """
-        logits: Tensor = self.pair_head(hidden, window, first, last, label, head, tail, distance)
+        logits: Tensor = self.pair_head(
+            hidden, window, first, last, label, head, tail, distance, grid, place
+        )
         return logits
 
 
@@ -116,9 +130,16 @@ class PairHead(nn.Module):
         head: Tensor,
         tail: Tensor,
         distance: Tensor,
+        grid: Tensor,
+        place: Tensor,
+        *,
+        n_levels: int | None = None,
     ) -> Tensor:
-        """Logits `[P, n_relations]`; the arguments are those of `JointModel.relate`."""
-        table = maximum_table(hidden)
+        """Logits `[P, n_relations]`; the arguments are those of `JointModel.relate`.
+
+        `n_levels` is that of `maximum_table`: an exported graph has a fixed number.
+        """
+        table = maximum_table(hidden, n_levels)
         vectors = torch.cat(
             [
                 hidden[window, first],
@@ -143,26 +164,23 @@ class PairHead(nn.Module):
             + self.sentence_embedding(distance)
         )
         logits: Tensor = self.out(self.dropout(nn.functional.gelu(mixed)))
-        return logits + self.form(_with_one(heads), _with_one(tails), window, head, tail)
+        pairs = (window[head], place[head], place[tail])
+        return logits + self.form(_with_one(heads), _with_one(tails), grid)[pairs]
 
-    def form(
-        self, heads: Tensor, tails: Tensor, window: Tensor, head: Tensor, tail: Tensor
-    ) -> Tensor:
-        """The biaffine form `[P, n_relations]` of pairs of the spans `heads` and `tails` `[S, D]`.
+    def form(self, heads: Tensor, tails: Tensor, grid: Tensor) -> Tensor:
+        """The biaffine form `[B, N, N, n_relations]` of the spans `heads` and `tails` `[S, D]`.
 
         Spans are few and pairs are many: each head goes through the form once, and then meets all
-        tails of its window in one product.
+        tails of its window in one product. What stands where `grid` is padded has no meaning.
         """
-        n_spans = torch.bincount(window)
-        place = torch.arange(len(window), device=window.device)
-        place = place - (n_spans.cumsum(0) - n_spans)[window]
-        shape = (len(n_spans), int(n_spans.max()) if len(n_spans) else 0, heads.shape[-1])
-        left, right = heads.new_zeros(shape), tails.new_zeros(shape)
-        left = left.index_put((window, place), heads)
-        right = right.index_put((window, place), tails)
-        through = torch.einsum("bsx,rxy->bsry", left, self.biaffine)
-        scores = torch.einsum("bsry,bty->bstr", through, right)
-        return scores[window[head], place[head], place[tail]]
+        shape = (*grid.shape, heads.shape[-1])
+        left = heads.index_select(0, grid.flatten()).view(shape)
+        right = tails.index_select(0, grid.flatten()).view(shape)
+        width, n_relations = heads.shape[-1], len(self.biaffine)
+        # One matrix for all relations, so that an export can store it as it stores linear layers.
+        through = left @ self.biaffine.permute(1, 0, 2).reshape(width, -1)
+        through = through.view(*grid.shape, n_relations, width)
+        return torch.einsum("bsry,bty->bstr", through, right)
 
     def between(self, table: Tensor, window: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
         """The maximum `[P, D]` over the tokens between two spans, and the bucket `[P]` of the gap.
@@ -178,7 +196,7 @@ class PairHead(nn.Module):
         start = torch.minimum(start, end)
         context = range_maximum(table, window, start, torch.maximum(end, start + 1))
         context = torch.where((gap > 0).unsqueeze(-1), context, self.nothing_between)
-        bucket = torch.bucketize(gap, self.gap_edges, right=True)
+        bucket = (gap.unsqueeze(-1) >= self.gap_edges).sum(dim=-1)
         return context, bucket + (first_h > first_t).long() * (len(_GAP_EDGES) + 1)
 
 
@@ -190,19 +208,20 @@ def as_tensors(batch: WindowBatch | SpanBatch, device: torch.device) -> dict[str
     }
 
 
-def maximum_table(hidden: Tensor) -> Tensor:
+def maximum_table(hidden: Tensor, n_levels: int | None = None) -> Tensor:
     """Maxima over 1, 2, 4, … tokens from each position: `[B, T, D]` to `[levels, B, T, D]`.
 
     Any range maximum is the larger of two entries (sparse table, Bender and Farach-Colton, 2000),
-    so spans and contexts of all lengths are pooled without a loop over pairs.
+    so spans and contexts of all lengths are pooled without a loop over pairs. Entries that would
+    reach past the last token have no meaning. Without `n_levels` there are as many as T needs.
     """
+    if n_levels is None:
+        n_levels = max(1, int(hidden.shape[1]).bit_length())
     levels = [hidden]
-    reach = 1
-    while 2 * reach <= hidden.shape[1]:
-        previous = levels[-1]
-        shifted = torch.cat([previous[:, reach:], previous[:, -reach:]], dim=1)
+    for level in range(n_levels - 1):
+        previous, reach = levels[-1], 2**level
+        shifted = nn.functional.pad(previous, (0, 0, 0, reach))[:, reach:]
         levels.append(torch.maximum(previous, shifted))
-        reach *= 2
     return torch.stack(levels)
 
 

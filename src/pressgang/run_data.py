@@ -55,6 +55,19 @@ def read_run_data(
     )
 
 
+def read_gold(
+    exports: Sequence[Path], labels: LabelingConfig | None, console: Console
+) -> tuple[Document, ...]:
+    """The annotated documents of exports; problems are counted on the console.
+
+    Raises ValueError if nothing is left.
+    """
+    reading = read_exports(files_in(exports), config=labels)
+    tell_problems([reading], console)
+    stop_if_unusable(reading)
+    return reading.documents
+
+
 def files_in(paths: Sequence[Path]) -> list[Path]:
     """The exports, a folder standing for the `*.json` in it."""
     files = []
