@@ -93,6 +93,14 @@ def test_an_export_becomes_a_model_a_report_and_a_card(
     assert report["run"]["trained_on"]["documents"] == 3
     assert report["run"]["processes"] == 1
 
+    whole = tmp_path / "whole"
+    command = ("train", "--config", config, "--data", export, "--output", whole)
+    assert run(*command, "--everything")[0] == 0
+    record = json.loads((whole / "run.json").read_text())
+    assert record["trained_on"]["documents"] == 5
+    assert record["config"]["data"]["held_out"] == []
+    assert not (whole / "report").exists()
+
     status, _, _ = run(
         "evaluate", "--data", export, "--model", tmp_path / "m", "--output", tmp_path / "e"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,6 +94,9 @@ def train(
     *,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
     strict: Annotated[bool, typer.Option(help="Stop if the exports have any problem.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Hold nothing out: a model to use, not to score.")
+    ] = False,
 ) -> None:
     """Train a model, and score it on the documents that the configuration holds out."""
     from pressgang import experiments
@@ -100,6 +104,8 @@ def train(
     from pressgang.splits import hold_out
 
     settings = RunConfig.from_toml(config)
+    if everything:
+        settings = replace(settings, data=replace(settings.data, held_out=()))
     given = read_run_data(settings, data, strict=strict, console=_messages)
     fold = hold_out(given.documents, settings.data.held_out, training_only=given.training_only)
     record = experiments.train(
