@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -10,12 +11,16 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before any import that would reach for the
 import pytest
 import torch
 
+from pressgang.calibration import Calibration
 from pressgang.document import Document, Entity, Relation
 from pressgang.extractor import Extractor
 from tests.encoders import build_encoder
 
 # Tiny models on two threads spend their time waiting for each other.
 torch.set_num_threads(1)
+
+TINY = 16
+"""The narrowest matrix that an export rounds here; those of the tiny model are all narrow."""
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +58,28 @@ def reporter(
 
     config = config_for(bert, epochs=60, average_decay=0.9)
     return run(config, court_reports, tmp_path_factory.mktemp("reporter")).extractor
+
+
+@pytest.fixture(scope="session")
+def trained(reporter: Extractor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny model, calibrated, and a record of its run."""
+    folder = tmp_path_factory.mktemp("trained")
+    calibration = Calibration(entity=(0.5, 0.25), relation=(0.5, 0.25, 0.25, 0.0))
+    dataclasses.replace(reporter, calibration=calibration).save(folder)
+    (folder / "run.json").write_text('{"seed": 13}')
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(
+    trained: Path, court_reports: list[Document], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with the export of the tiny model."""
+    from pressgang.export import export
+
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    export(trained, folder, court_reports, least_width=TINY)
+    return folder
 
 
 def mark(name: str, markup: str, relations: str) -> Document:

@@ -11,41 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import pressgang
 from pressgang.batches import View, window_batch
-from pressgang.calibration import Calibration
 from pressgang.document import Document
 from pressgang.export import export, shortcomings
 from pressgang.extractor import Extractor
 from pressgang.onnx_runtime import OnnxRuntime
 from pressgang.windows import cut
+from tests.conftest import TINY
 
 pytestmark = pytest.mark.slow
-
-TINY = 16
-"""The narrowest matrix that is rounded here; those of the tiny model are all narrow."""
-
-
-@pytest.fixture(scope="module")
-def trained(
-    reporter: Extractor, court_reports: list[Document], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    calibration = Calibration(entity=(0.5, 0.25), relation=(0.5, 0.25, 0.25, 0.0))
-    dataclasses.replace(reporter, calibration=calibration).save(folder)
-    (folder / "run.json").write_text('{"seed": 13}')
-    return folder
-
-
-@pytest.fixture(scope="module")
-def exported(
-    trained: Path, court_reports: list[Document], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "model"
-    export(trained, folder, court_reports, least_width=TINY)
-    return folder
 
 
 def scores(document: Document) -> list[float]:
@@ -246,10 +224,33 @@ def test_a_damaged_or_foreign_folder_is_refused_in_one_line(
     assert message in err
 
 
-def test_an_export_for_a_cpu_is_refused_on_a_gpu(exported: Path) -> None:
-    for device in ("cuda", "abacus"):
-        with pytest.raises(ValueError, match=f"not on '{device}'"):
-            pressgang.load(exported, device=device)
+def test_an_export_on_a_gpu_that_is_not_there_is_refused(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="device 'abacus'; expected auto, cpu or cuda"):
+        pressgang.load(exported, device="abacus")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ValueError, match=f"{exported}: device cuda .* has only the CPU"):
+        pressgang.load(exported, device="cuda")
+
+
+def test_an_export_does_not_go_from_a_gpu_to_the_cpu_in_silence(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """onnxruntime itself drops a provider that fails, with a warning."""
+    real = onnxruntime.InferenceSession
+    asked = []
+
+    def without_gpu(graph: bytes, options: object, providers: list[str]) -> object:
+        asked.append(providers)
+        return real(graph, options, providers=["CPUExecutionProvider"])
+
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", without_gpu)
+    with pytest.raises(ValueError, match=f"{exported}: device cuda .* finds no GPU"):
+        pressgang.load(exported, device="cuda")
+    assert asked == [both]
 
 
 def test_what_is_no_trained_model_or_no_free_folder_is_not_exported(

@@ -203,13 +203,6 @@ def _set_format(folder: Path, number: int) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": number}))
 
 
-def test_no_model_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PRESSGANG_MODEL", raising=False)
-    with pytest.raises(ValueError, match="no model at models/default"):
-        pressgang.load()
-
-
 def test_cuda_without_a_gpu_is_said(reporter: Extractor, tmp_path: Path) -> None:
     import torch
 

@@ -10,36 +10,27 @@ transformers.
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pressgang.document import Document, Entity, Relation
+from pressgang.model_folders import find_model
 
 if TYPE_CHECKING:
     from pressgang.extractor import Extractor
 
 __all__ = ["Document", "Entity", "Relation", "load", "predict"]
 
-_MODEL_VARIABLE = "PRESSGANG_MODEL"
-_TRAINED = Path("models", "default")
-
 
 def load(model: str | Path | None = None, *, device: str = "auto") -> Extractor:
-    """The model in a folder; without one, that named by PRESSGANG_MODEL, else `models/default`.
+    """The model in a folder, or installed under a name (`pressgang package` makes such).
 
+    Without one, that which PRESSGANG_MODEL names, else the one that is shipped with this package.
     `device` is "auto", "cpu" or "cuda". Raises ValueError if there is no model, or it is damaged.
     """
     from pressgang.extractor import Extractor
 
-    if model is None:
-        model = os.environ.get(_MODEL_VARIABLE) or _TRAINED
-        if not Path(model).is_dir():
-            raise ValueError(
-                f"no model at {model}: train one (`make train`), "
-                f"or set {_MODEL_VARIABLE} to the folder of one"
-            )
-    return Extractor.load(Path(model), device=device)
+    return Extractor.load(find_model(model), device=device)
 
 
 def predict(text: str) -> Document:

@@ -32,6 +32,7 @@ from pressgang.run_data import (
     stop_if_unusable,
     tell_problems,
 )
+from pressgang.shipping import shipping
 from pressgang.sources import STANDARD_INPUT, read_sources
 from pressgang.terminal import render_document
 
@@ -41,11 +42,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate and use entity and relation models from Label Studio projects.",
 )
+app.add_typer(shipping)
 _messages = Console(stderr=True, markup=False, highlight=False)
 
 Config = Annotated[Path, typer.Option(help="Run configuration, TOML.")]
 Data = Annotated[list[Path] | None, typer.Option(help="Label Studio export; several may be given.")]
 Output = Annotated[Path, typer.Option(help="Folder to write to.")]
+Model = Annotated[Path | None, typer.Option(help="Folder of a model, or name of an installed one.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Labels = Annotated[Path | None, typer.Option(help="Labeling config, XML: known labels, colours.")]
 
@@ -173,7 +176,7 @@ def cross_validate(
 @app.command()
 def evaluate(
     data: Annotated[list[Path], typer.Option(help="Label Studio export with the gold.")],
-    model: Annotated[Path | None, typer.Option(help="Folder of a model.")] = None,
+    model: Model = None,
     predictions: Annotated[Path | None, typer.Option(help="Predicted documents, JSONL.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the report.")] = None,
     labeling_config: Labels = None,
@@ -268,7 +271,7 @@ def predict(
     inputs: Annotated[
         list[Path] | None, typer.Argument(help=".txt, folder, .jsonl, or - for standard input.")
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Folder of a model.")] = None,
+    model: Model = None,
     output: Annotated[
         Path | None, typer.Option(help="File to write; else standard output.")
     ] = None,
@@ -299,21 +302,6 @@ def predict(
     else:
         with atomic_text(output) as file:
             file.writelines(pieces)
-
-
-@app.command()
-def export(
-    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
-    output: Output,
-    data: Annotated[list[Path], typer.Option(help="Label Studio export to compare both on.")],
-    labeling_config: Labels = None,
-) -> None:
-    """Export a model to ONNX in 8 bits, to predict without torch; a worse one is refused."""
-    from pressgang.export import export as export_model
-
-    gold = read_gold(data, _labels(labeling_config), _messages)
-    export_model(model, output, gold, say=_messages.print)
-    _messages.print(f"export written to {output}")
 
 
 @app.command()

@@ -13,18 +13,31 @@ from typing import Any, TextIO
 
 
 @contextlib.contextmanager
-def atomic_text(path: Path) -> Iterator[TextIO]:
-    """A text file that appears under its name when it is complete, and not at all otherwise."""
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A place to write to; what stands there at the end appears under the path's name, on disk.
+
+    Until then, and after an error, there is nothing under that name, or what was there before.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    draft = Path(name)
     try:
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
-            yield file
-        os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp made it private
-        Path(name).replace(path)
+        yield draft
+        draft.chmod(0o666 & ~_umask())  # mkstemp made it private
+        with draft.open("rb+") as file:  # on disk before the name is, should the power fail
+            os.fsync(file.fileno())
+        draft.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def atomic_text(path: Path) -> Iterator[TextIO]:
+    """A text file that appears under its name when it is complete, and not at all otherwise."""
+    with atomic_path(path) as draft, draft.open("w", encoding="utf-8") as file:
+        yield file
 
 
 def _umask() -> int:

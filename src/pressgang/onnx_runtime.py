@@ -16,6 +16,8 @@ from pressgang.encoding import Ints
 Floats = npt.NDArray[np.float64]
 Hidden = npt.NDArray[np.float32]
 
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
 _RUN_TOKENS = 1024
 """Tokens encoded at once: more gain nothing, and their activations leave the cache."""
 
@@ -24,21 +26,27 @@ _PAIRS = 4096
 
 
 class OnnxRuntime:
-    """An exported model for prediction on a CPU.
+    """An exported model for prediction, on a CPU or a GPU.
 
     Windows of equal length are encoded together and others apart, so nothing is ever padded: a
     window costs its own tokens only, and its result does not depend on its company.
     """
 
-    def __init__(self, encoder: bytes, pairs: bytes, *, n_threads: int | None = None) -> None:
+    def __init__(
+        self, encoder: bytes, pairs: bytes, *, device: str = "auto", n_threads: int | None = None
+    ) -> None:
         """A runtime from the two graphs that `graphs` writes.
 
-        `n_threads` is the number of threads; without it OMP_NUM_THREADS, else one for each core
-        that the process may use. Raises ValueError if a graph is not one of ours.
+        On "auto" they run on the CPU, for which they are made. `n_threads` is the number of
+        threads; without it OMP_NUM_THREADS, else one for each core that the process may use.
+
+        Raises ValueError if a graph is not one of ours, or the device cannot be used.
         """
+        provider = _provider(device)
         threads = n_threads or _usual_threads()
-        self._encoder = _session(encoder, threads, ["tokens", "shapes", "first"])
-        self._pairs = _session(pairs, threads, ["hidden", *SpanBatch.__dataclass_fields__])
+        self._encoder = _session(encoder, provider, threads, ["tokens", "shapes", "first"])
+        pair_inputs = ["hidden", *SpanBatch.__dataclass_fields__]
+        self._pairs = _session(pairs, provider, threads, pair_inputs)
 
     def encode(self, batch: WindowBatch) -> tuple[Hidden, Floats]:
         """Hidden states `[B, T, D]` and tag logits `[B, W, n_tags]`, as `TorchRuntime.encode`.
@@ -93,7 +101,20 @@ def _equally_long(lengths: Ints) -> list[Ints]:
     return groups
 
 
-def _session(graph: bytes, n_threads: int, inputs: list[str]) -> Any:
+def _provider(device: str) -> str:
+    if device in ("auto", "cpu"):
+        return _CPU
+    if device != "cuda":
+        raise ValueError(f"device {device!r}; expected auto, cpu or cuda")
+    if _CUDA not in onnxruntime.get_available_providers():
+        raise ValueError(
+            "device cuda was asked for, but this onnxruntime has only the CPU; "
+            "install onnxruntime-gpu, or load the trained model that this export was made from"
+        )
+    return _CUDA
+
+
+def _session(graph: bytes, provider: str, n_threads: int, inputs: list[str]) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
@@ -103,10 +124,13 @@ def _session(graph: bytes, n_threads: int, inputs: list[str]) -> Any:
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        providers = [_CPU] if provider == _CPU else [provider, _CPU]
+        session = onnxruntime.InferenceSession(graph, options, providers=providers)
     except Exception as error:  # onnxruntime's errors have no common class but this one
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"not a graph that onnxruntime reads ({reason})") from None
+    if provider not in session.get_providers():  # onnxruntime goes on without what fails
+        raise ValueError("device cuda was asked for, but onnxruntime finds no GPU that it can use")
     found = [node.name for node in session.get_inputs()]
     if sorted(found) != sorted(inputs):
         raise ValueError(f"a graph over {', '.join(found)}; expected {', '.join(inputs)}")

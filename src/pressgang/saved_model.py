@@ -51,7 +51,7 @@ class SavedModel:
 def read_model(folder: Path, *, device: str = "auto") -> SavedModel:
     """The model in a folder: an export where there is a manifest, else one as it was trained.
 
-    An export runs on the CPU and needs neither torch nor transformers.
+    An export needs neither torch nor transformers; "auto" runs it on the CPU.
 
     Raises ValueError naming the folder or the file if there is no model, it is damaged, or it
     cannot run on the device.
@@ -71,19 +71,15 @@ def read_model(folder: Path, *, device: str = "auto") -> SavedModel:
 
 
 def _read_exported(folder: Path, device: str) -> SavedModel:
-    if device not in ("auto", "cpu"):
-        raise ValueError(
-            f"{folder}: an export runs on the CPU, not on {device!r}; "
-            "for a GPU load the trained model that it was made from"
-        )
     from pressgang.onnx_runtime import OnnxRuntime
 
     files = read_sealed(folder, EXPORTED).files
     parts = _parts(folder, files)
     try:
-        return SavedModel(*parts, OnnxRuntime(files[ENCODER_GRAPH], files[PAIR_GRAPH]))
+        runtime = OnnxRuntime(files[ENCODER_GRAPH], files[PAIR_GRAPH], device=device)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
+    return SavedModel(*parts, runtime)
 
 
 def _parts(
