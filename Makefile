@@ -4,7 +4,7 @@ BIN := .venv/bin
 MODEL := models/default
 PAGE := annotations/pages/000.txt
 
-.PHONY: train test cross-validate ablation card clean
+.PHONY: train test cross-validate ablation card ship clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,10 @@ ablation: cross-validate  ## what each part of the corpus is worth: eval/ablatio
 
 card: .venv/installed  ## model_card.md from the committed figures
 	$(BIN)/pressgang card --report eval/report.json --corpus annotations/CARD.md
+
+ship: .venv/installed  ## the trained model into the package, without torch, compared on the articles
+	$(BIN)/pressgang export $(MODEL) --output src/pressgang/shipped \
+	  --data annotations/gold.json --labeling-config annotations/labeling_config.xml
 
 clean:
 	rm -rf .venv build dist models

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from pressgang.segmentation import sentence_starts, words
+from pressgang.segmentation import ranges, sentence_starts, words
+from pressgang.word_shapes import word_classes
 
 Ints = npt.NDArray[np.int64]
 
@@ -109,32 +109,10 @@ def _shapes(text: str, found: Ints, first: Ints, last: Ints, n_tokens: int) -> I
     shapes = np.zeros(n_tokens, dtype=np.int64)
     if not len(found):
         return shapes
-    classes = np.array([_word_class(text[start:end]) for start, end in found.tolist()])
     glued = np.zeros(len(found), dtype=np.int64)
     glued[1:] = found[1:, 0] == found[:-1, 1]
-    of_word = 1 + classes + 8 * glued
+    of_word = 1 + word_classes(text, found) + 8 * glued
     lengths = last - first + 1
-    token = np.repeat(first, lengths) + _ranges(lengths)
-    is_later = _ranges(lengths) > 0
-    shapes[token] = np.repeat(of_word, lengths) + 16 * is_later
+    place = ranges(lengths)
+    shapes[np.repeat(first, lengths) + place] = np.repeat(of_word, lengths) + 16 * (place > 0)
     return shapes
-
-
-def _ranges(lengths: Ints) -> Ints:
-    """0..n-1 for each length n, joined: [2, 3] gives [0, 1, 0, 1, 2]."""
-    ends = np.cumsum(lengths)
-    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
-
-
-@functools.lru_cache(maxsize=65536)
-def _word_class(word: str) -> int:
-    """One of eight classes: mark, digits, digits and letters, lower, UPPER, A, Capital, oThEr."""
-    if not any(character.isalnum() for character in word):
-        return 0
-    if any(character.isdigit() for character in word):
-        return 2 if any(character.isalpha() for character in word) else 1
-    if word.islower():
-        return 3
-    if word.isupper():
-        return 4 if len(word) > 1 else 5
-    return 6 if word[0].isupper() and word[1:].islower() else 7

@@ -31,14 +31,20 @@ def words(text: str) -> npt.NDArray[np.int64]:
     A word is a run of letters and digits, an abbreviation with its full stops, a possessive `'s`,
     or one mark: "Osh’s U.S.-led" gives Osh, ’s, U.S., -, led. White space belongs to no word.
     """
-    spans: list[tuple[int, int]] = []
-    for match in _WORD.finditer(text):
-        start, end = match.span()
-        while end - start > MAX_WORD_CHARACTERS:
-            spans.append((start, start + MAX_WORD_CHARACTERS))
-            start += MAX_WORD_CHARACTERS
-        spans.append((start, end))
-    return np.array(spans, dtype=np.int64).reshape(-1, 2)
+    found = map(re.Match.span, _WORD.finditer(text))
+    spans = np.array([*found], dtype=np.int64).reshape(-1, 2)
+    n_pieces = -(-(spans[:, 1] - spans[:, 0]) // MAX_WORD_CHARACTERS)
+    if n_pieces.max(initial=1) == 1:
+        return spans
+    start = np.repeat(spans[:, 0], n_pieces) + MAX_WORD_CHARACTERS * ranges(n_pieces)
+    end = np.minimum(start + MAX_WORD_CHARACTERS, np.repeat(spans[:, 1], n_pieces))
+    return np.stack([start, end], axis=1)
+
+
+def ranges(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """0..n-1 for each length n, joined: [2, 3] gives [0, 1, 0, 1, 2]."""
+    ends = np.cumsum(lengths)
+    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
 
 
 def sentence_starts(text: str) -> npt.NDArray[np.int64]:

@@ -126,11 +126,17 @@ def decode(log_probabilities: Floats, sentences: Ints) -> Spans:
     n_words = len(log_probabilities)
     if not n_words:
         return Spans.none()
-    starts = np.flatnonzero(np.diff(sentences, prepend=sentences[0] - 1))
+    begins = np.diff(sentences, prepend=sentences[0] - 1) != 0
+    starts = np.flatnonzero(begins)
     lengths = np.diff(np.append(starts, n_words))
-    tags = np.zeros(n_words, dtype=np.int64)
+    # Where the best tag of each word is legal, the best legal tags are these.
+    tags = log_probabilities.argmax(axis=1)
+    before = np.where(begins, 0, np.roll(tags, 1))
+    is_inside = (tags > 0) & (tags % 2 == 0)
+    illegal = is_inside & (before != tags) & (before != tags - 1)
+    doubtful = np.unique(np.cumsum(begins)[illegal] - 1)
     # Sentences of similar length go together, so that padding never dominates.
-    order = np.argsort(lengths, kind="stable")
+    order = doubtful[np.argsort(lengths[doubtful], kind="stable")]
     for rows in _groups(order, lengths):
         longest = int(lengths[rows].max())
         steps = np.arange(longest)

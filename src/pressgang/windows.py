@@ -57,10 +57,10 @@ def _pieces(encoded: EncodedText, limit: int) -> list[tuple[int, int]]:
     pieces = []
     for start, end in itertools.pairwise(edges):
         at = start
-        for word in range(start + 1, end):
-            if encoded.last[word] - encoded.first[at] + 1 > limit:
-                pieces.append((at, word))
-                at = word
+        while encoded.last[end - 1] - encoded.first[at] >= limit and at < end - 1:
+            full = int(np.searchsorted(encoded.last, encoded.first[at] + limit))
+            pieces.append((at, max(at + 1, full)))
+            at = pieces[-1][1]
         pieces.append((at, end))
     return pieces
 
