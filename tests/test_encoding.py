@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from pressgang.encoding import N_SHAPES, EncodedText, TextEncoder
+from pressgang.encoding import MAX_SENTENCE_WORDS, N_SHAPES, EncodedText, TextEncoder
 from pressgang.segmentation import sentence_starts, words
 from tests.test_document import any_text
 
@@ -274,3 +274,12 @@ def test_a_mark_spelled_out_in_a_text_is_text(kind: str) -> None:
     encoder = ENCODERS[kind]
     mark = encoder.tokenizer.id_to_token(encoder.suffix[0])
     assert encoder.suffix[0] not in encoder.encode(f"Osh {mark} Batken").tokens
+
+
+def test_a_sentence_is_cut_after_so_many_words() -> None:
+    text = "Osh fell. And " + "and " * (2 * MAX_SENTENCE_WORDS + 2) + "ran. Osh fell."
+    sentences = TextEncoder(word_piece()).encode(text).sentences
+    names, lengths = np.unique(sentences, return_counts=True)
+    assert names.tolist() == list(range(5))
+    # The first sentence ends with its full stop; the long one has "ran" and its full stop too.
+    assert lengths.tolist() == [3, MAX_SENTENCE_WORDS, MAX_SENTENCE_WORDS, 5, 3]

@@ -5,15 +5,20 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Iterator
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pressgang
+from pressgang import encoding
 from pressgang import extractor as rooms
+from pressgang.batches import View
 from pressgang.config import DecodingConfig
 from pressgang.document import Document, Entity
 from pressgang.extractor import Extractor
@@ -53,12 +58,46 @@ def test_odd_texts_come_back_whole(reporter: Extractor, text: str) -> None:
     assert_sound(document)
 
 
+any_text = st.text(alphabet=st.characters(), max_size=300)
+"""Any code points, lone surrogates among them."""
+pieces = st.sampled_from(
+    [
+        *("Askar Usenov", "Timur Aliev", "Osh", "was jailed in", "Nurlan", " ", ". ", "\n", "\r\n"),
+        *("\u0301", "\u200d", "👩‍👩‍👧", "\ufeff", "\x00", "\ud800", "ﷺ", "’s", "U.S.", "a" * 70),
+    ]
+)
+text_like = st.lists(pieces, max_size=40).map("".join)
+"""Texts in which the model finds something, in odd company."""
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.text(alphabet=st.characters(), max_size=300))
+@given(any_text | text_like)
 def test_any_text_comes_back_whole(reporter: Extractor, text: str) -> None:
     document = reporter.predict(text)
     assert document.text == text
     assert_sound(document)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(any_text | text_like, max_size=12), st.randoms(use_true_random=False))
+def test_any_text_gives_the_same_alone_in_any_batch_and_in_any_order(
+    reporter: Extractor, texts: list[str], random: Random
+) -> None:
+    alone = [reporter.predict(text) for text in texts]
+    order = random.sample(range(len(texts)), len(texts))
+    shuffled = list(reporter.predict_many([texts[place] for place in order]))
+    together = list(reporter.predict_many(texts))
+    for place, found in [*enumerate(together), *zip(order, shuffled, strict=True)]:
+        assert_alike(alone[place], found)
+
+
+def assert_alike(one: Document, other: Document) -> None:
+    """The same entities and relations, with scores equal within a thousandth."""
+    assert (one.text, one.entities, one.relations) == (other.text, other.entities, other.relations)
+    for first, second in zip(
+        (*one.entities, *one.relations), (*other.entities, *other.relations), strict=True
+    ):
+        assert first.score == pytest.approx(second.score, abs=1e-3)
 
 
 def test_the_same_text_gives_the_same_result_in_any_company(
@@ -69,10 +108,8 @@ def test_the_same_text_gives_the_same_result_in_any_company(
     together = list(reporter.predict_many(texts))
     backwards = list(reporter.predict_many(reversed(texts)))[::-1]
     for one, two, three in zip(alone, together, backwards, strict=True):
-        assert one.entities == two.entities == three.entities
-        assert one.relations == two.relations == three.relations
-        for first, second in zip(one.entities, two.entities, strict=True):
-            assert first.score == pytest.approx(second.score, abs=1e-3)
+        assert_alike(one, two)
+        assert_alike(one, three)
 
 
 def test_documents_stream_in_order_while_the_input_is_read(
@@ -130,14 +167,87 @@ def _entities_of_lines(line: str, n_lines: int) -> Iterator[Entity]:
         yield Entity(start + 27, start + 30, "PLACE")
 
 
+def test_documents_without_a_word_are_not_held_back(reporter: Extractor) -> None:
+    n_read = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal n_read
+        yield "Askar Usenov was jailed in Osh."
+        while True:
+            n_read += 1
+            yield ""
+
+    first = list(itertools.islice(reporter.predict_many(endless()), 3))
+    assert len(first[0].entities) == 2
+    assert n_read <= rooms._CHUNK_DOCUMENTS
+
+
+def test_memory_does_not_grow_with_the_stream(
+    reporter: Extractor, court_reports: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "_CHUNK_TOKENS", 500)
+    texts = itertools.cycle(d.text for d in court_reports)
+    stream = reporter.predict_many(texts)
+    peaks = []
+    tracemalloc.start()
+    try:
+        for n_documents in (200, 200, 1000):
+            tracemalloc.reset_peak()
+            for _ in itertools.islice(stream, n_documents):
+                pass
+            peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[1] + 100_000
+
+
+def test_a_sentence_without_end_is_no_chunk_without_end(
+    reporter: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "Askar Usenov jailed in Osh and " * 2000
+    whole = reporter.predict(text)
+    monkeypatch.setattr(rooms, "_CHUNK_TOKENS", 500)
+    sizes = []
+
+    class Measured(Extractor):
+        def _work(self, chunk: Sequence[tuple[object, View]]) -> None:
+            sizes.append(sum(view.n_tokens for _, view in chunk))
+            Extractor._work(self, chunk)  # type: ignore[arg-type]
+
+    fields = {f.name: getattr(reporter, f.name) for f in dataclasses.fields(reporter)}
+    assert_alike(Measured(**fields).predict(text), whole)
+    n_cut = encoding.MAX_SENTENCE_WORDS * 4  # tokens of such a sentence, and windows' contexts
+    assert len(sizes) > 5
+    assert max(sizes) < 3 * n_cut
+
+
+LARGE = {
+    "10 MB": lambda line: line * (10_000_000 // len(line)),
+    "10 MB in one sentence": lambda line: (
+        line.replace(".", ",").replace("\n", " ") * (10_000_000 // len(line))
+    ),
+    "a word of a million characters": lambda line: "й" * 1_000_000 + " " + line,
+    "a million marks": lambda line: "!" * 1_000_000 + " " + line,
+    "a million full stops and quotation marks": lambda line: '."' * 500_000 + " " + line,
+    "a million combining marks": lambda line: "a" + "\u0301" * 1_000_000 + " " + line,
+    "a hundred thousand line breaks": lambda line: "\n" * 100_000 + line,
+    "a million blanks": lambda line: ". " + " " * 1_000_000 + line,
+    "a hundred thousand abbreviations": lambda line: "U.S." * 100_000 + " " + line,
+}
+
+
 @pytest.mark.slow
-def test_a_megabyte_is_read_to_its_end(reporter: Extractor, court_reports: list[Document]) -> None:
-    line = court_reports[0].text + "\n"
-    text = line * 33_000
-    assert len(text) > 1_000_000
-    found = reporter.predict(text)
-    assert found.text == text
-    assert max(entity.start for entity in found.entities) // len(line) == 32_999
+@pytest.mark.parametrize("text", LARGE.values(), ids=LARGE.keys())
+def test_size_is_no_danger(
+    reporter: Extractor, court_reports: list[Document], text: Callable[[str], str]
+) -> None:
+    """Each is read to its end, at a rate that does not fall with its length."""
+    large = text(court_reports[0].text + "\n")
+    begun = time.process_time()
+    found = reporter.predict(large)
+    assert time.process_time() - begun < 30 + len(large) / 30_000
+    assert found.text == large
+    assert large.rfind("Osh") in {entity.start for entity in found.entities}
 
 
 def test_given_entities_stay_and_relations_are_found_among_them(

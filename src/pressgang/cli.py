@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pressgang import load
 from pressgang.config import RunConfig
-from pressgang.corpus import read_documents, to_line
-from pressgang.document import Document
+from pressgang.corpus import read_documents
 from pressgang.files import atomic_text
-from pressgang.html import render_page
 from pressgang.label_studio.labeling_config import LabelingConfig, read_labeling_config
 from pressgang.label_studio.summary import render as render_reading
 from pressgang.label_studio.tasks import read_exports
+from pressgang.prediction import SHARD_DOCUMENTS, predict_inputs
 from pressgang.printable import printable
 from pressgang.run_data import (
     describe_files,
@@ -33,8 +28,8 @@ from pressgang.run_data import (
     tell_problems,
 )
 from pressgang.shipping import shipping
-from pressgang.sources import STANDARD_INPUT, read_sources
-from pressgang.terminal import render_document
+from pressgang.sources import STANDARD_INPUT
+from pressgang.writers import Form
 
 app = typer.Typer(
     add_completion=False,
@@ -51,14 +46,6 @@ Output = Annotated[Path, typer.Option(help="Folder to write to.")]
 Model = Annotated[Path | None, typer.Option(help="Folder of a model, or name of an installed one.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Labels = Annotated[Path | None, typer.Option(help="Labeling config, XML: known labels, colours.")]
-
-
-class Format(StrEnum):
-    """What `predict` writes."""
-
-    JSONL = "jsonl"
-    HTML = "html"
-    TEXT = "text"
 
 
 def main() -> None:
@@ -269,39 +256,42 @@ def suspects(
 @app.command()
 def predict(
     inputs: Annotated[
-        list[Path] | None, typer.Argument(help=".txt, folder, .jsonl, or - for standard input.")
+        list[Path] | None,
+        typer.Argument(help=".txt, .jsonl, .jsonl.gz, .parquet, folders, or - for standard input."),
     ] = None,
     model: Model = None,
     output: Annotated[
-        Path | None, typer.Option(help="File to write; else standard output.")
+        Path | None,
+        typer.Option(help="File, or (no ending) folder of shards; else standard output."),
     ] = None,
-    form: Annotated[
-        Format, typer.Option("--format", help="JSON Lines, one HTML page, or text.")
-    ] = Format.JSONL,
+    form: Annotated[Form, typer.Option("--format", help="What to write.")] = Form.JSONL,
+    labeling_config: Annotated[
+        Path | None, typer.Option(help="Labeling config that --format label-studio is to fit.")
+    ] = None,
     device: Device = "auto",
+    *,
+    resume: Annotated[bool, typer.Option(help="Go on with the run in the output folder.")] = False,
+    shard_documents: Annotated[
+        int, typer.Option(min=1, help="Documents in each file of a folder.")
+    ] = SHARD_DOCUMENTS,
 ) -> None:
-    """Find entities and relations in texts; JSON Lines out, one document a line."""
-    sources = read_sources(inputs or [Path(STANDARD_INPUT)])
-    extractor = load(model, device=device)
-    predicted = _with_progress(extractor.predict_many(sources))
-    pieces: Iterable[str]
-    if form is Format.TEXT:
-        if output is not None:
-            raise ValueError("--format text is for the terminal; --output needs jsonl or html")
-        screen = Console(highlight=False)
-        for document in predicted:
-            screen.print(render_document(document, extractor.schema))
-        return
-    if form is Format.HTML:
-        pieces = render_page(predicted, extractor.schema, title="pressgang: predictions")
-    else:
-        pieces = (to_line(document) + "\n" for document in predicted)
-    if output is None:
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-        sys.stdout.writelines(pieces)
-    else:
-        with atomic_text(output) as file:
-            file.writelines(pieces)
+    """Find entities and relations in texts; JSON Lines out, one document a line.
+
+    Into a folder a document that fails goes to errors-*.jsonl, and the exit status is 1.
+    """
+    status = predict_inputs(
+        inputs or [Path(STANDARD_INPUT)],
+        console=_messages,
+        model=model,
+        output=output,
+        form=form,
+        labeling_config=labeling_config,
+        device=device,
+        resume=resume,
+        shard_documents=shard_documents,
+    )
+    if status:
+        raise typer.Exit(status)
 
 
 @app.command()
@@ -327,16 +317,6 @@ def _labels(path: Path | None) -> LabelingConfig | None:
 
 def _command() -> str:
     return shlex.join(["pressgang", *sys.argv[1:]])
-
-
-def _with_progress(documents: Iterator[Document]) -> Iterator[Document]:
-    columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} documents"), TimeElapsedColumn())
-    is_watched = _messages.is_terminal
-    with Progress(*columns, console=_messages, transient=True, disable=not is_watched) as progress:
-        task = progress.add_task("", total=None)
-        for document in documents:
-            progress.advance(task)
-            yield document
 
 
 if __name__ == "__main__":

@@ -27,6 +27,21 @@ def to_line(document: Document) -> str:
     return line
 
 
+def from_line(line: str, *, name: str) -> Document:
+    """The document in a line of JSON; `name` is its id where it has none, and 17 becomes "17".
+
+    Raises ValueError saying what is wrong with the line.
+    """
+    try:
+        record = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"expected an object with a text, not {type(record).__name__}")
+    given = record.get("id", name)
+    return Document.from_dict(record | {"id": str(given) if type(given) is int else given})
+
+
 def read_jsonl(lines: Iterable[str], *, source: str) -> Iterator[Document]:
     """The documents in lines of JSON, empty lines skipped; a missing id becomes the line number.
 
@@ -36,12 +51,7 @@ def read_jsonl(lines: Iterable[str], *, source: str) -> Iterator[Document]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise ValueError(f"expected an object with a text, not {type(record).__name__}")
-            yield Document.from_dict({"id": str(number)} | record)
-        except RecursionError:
-            raise ValueError(f"{source}, line {number}: nested too deeply") from None
+            yield from_line(line, name=str(number))
         except ValueError as error:
             raise ValueError(f"{source}, line {number}: {error}") from None
 

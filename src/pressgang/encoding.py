@@ -22,6 +22,9 @@ token of the word; 0 is for special tokens."""
 MAX_WORD_TOKENS = 96
 """Later tokens of one word are not read: no window should be filled by a single word."""
 
+MAX_SENTENCE_WORDS = 1024
+"""Longer sentences are cut: tags are decoded over whole sentences, and memory is bounded so."""
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -30,10 +33,10 @@ class EncodedText:
     """A text as tokens, and its words as ranges of them.
 
     `words` [n_words, 2] are character offsets, `sentences` [n_words] the sentence each word lies
-    in, `tokens` and `shapes` [n_tokens] the encoder's input without special tokens, `first` and
-    `last` [n_words] the first and the last token (inclusive) of each word. Words of which the
-    tokenizer leaves nothing (control characters) are not among the words, tokens that belong to no
-    word (line breaks) not among the tokens.
+    in (one of more than 1,024 words counts as several), `tokens` and `shapes` [n_tokens] the
+    encoder's input without special tokens, `first` and `last` [n_words] the first and the last
+    token (inclusive) of each word. Words of which the tokenizer leaves nothing (control characters)
+    are not among the words, tokens that belong to no word (line breaks) not among the tokens.
     """
 
     words: Ints
@@ -94,7 +97,7 @@ class TextEncoder:
         has_tokens = first <= last
         found, first, last = found[has_tokens], first[has_tokens], last[has_tokens]
         last = np.minimum(last, first + MAX_WORD_TOKENS - 1)
-        sentences = np.searchsorted(sentence_starts(text), found[:, 0], side="right") - 1
+        sentences = _bounded(np.searchsorted(sentence_starts(text), found[:, 0], side="right") - 1)
         shapes = _shapes(text, found, first, last, len(tokens))
         # Tokens of no word (line breaks, lone blanks) go: a hundred thousand of them fit no window.
         in_word = shapes > 0
@@ -102,6 +105,16 @@ class TextEncoder:
         return EncodedText(
             found, sentences, tokens[in_word], shapes[in_word], position[first], position[last]
         )
+
+
+def _bounded(sentences: Ints) -> Ints:
+    """The sentence `[n_words]` of each word, numbered anew where one is too long."""
+    begins = np.flatnonzero(np.diff(sentences, prepend=-1))
+    within = np.arange(len(sentences)) - np.repeat(begins, np.diff([*begins, len(sentences)]))
+    too_long = within // MAX_SENTENCE_WORDS
+    if not too_long.any():
+        return sentences
+    return np.cumsum(np.diff(sentences, prepend=0) + (np.diff(too_long, prepend=0) > 0))
 
 
 def _shapes(text: str, found: Ints, first: Ints, last: Ints, n_tokens: int) -> Ints:

@@ -15,7 +15,7 @@ from pressgang.batches import View, span_batch, window_batch
 from pressgang.calibration import Calibration
 from pressgang.config import RunConfig
 from pressgang.document import Document, Entity, Relation
-from pressgang.encoding import EncodedText, TextEncoder
+from pressgang.encoding import EncodedText, Ints, TextEncoder
 from pressgang.files import write_json
 from pressgang.pairing import allowed, has_relation
 from pressgang.saved_model import (
@@ -29,9 +29,11 @@ from pressgang.saved_model import (
 )
 from pressgang.schema import Schema
 from pressgang.tagging import Spans, decode, entity_of, log_softmax, spans_of
-from pressgang.windows import cut
+from pressgang.windows import Window, cut
 
 _CHUNK_TOKENS = 8192
+_CHUNK_DOCUMENTS = 1024
+"""Documents held back at most: those without a word, of which any number fit into a chunk, too."""
 _BATCH_TOKENS = 4096
 
 
@@ -117,6 +119,9 @@ class Extractor:
                 if n_tokens >= _CHUNK_TOKENS and _ends_sentence(job, position):
                     self._work(chunk)
                     chunk, n_tokens = [], 0
+            if len(waiting) >= _CHUNK_DOCUMENTS:
+                self._work(chunk)
+                chunk, n_tokens = [], 0
             while waiting and not waiting[0].n_left:
                 yield self._finish(waiting.popleft())
         if chunk:
@@ -155,12 +160,7 @@ class Extractor:
         """Score the pairs that a batch of windows owns, and note the relations in their jobs."""
         mask = allowed(self.schema)
         views = [view for _, view in members]
-        positions = [
-            np.flatnonzero(
-                (job.spans.start >= view.window.start_word) & (job.spans.end < view.window.end_word)
-            )
-            for job, view in members
-        ]
+        positions = [_within(job.spans, view.window) for job, view in members]
         spans = [job.spans.take(p) for (job, _), p in zip(members, positions, strict=True)]
         batch = span_batch(
             views,
@@ -236,6 +236,12 @@ def _ends_sentence(job: _Job, position: int) -> bool:
     end = job.views[position].window.core_end
     sentences = job.encoded.sentences
     return end == len(sentences) or bool(sentences[end] != sentences[end - 1])
+
+
+def _within(spans: Spans, window: Window) -> Ints:
+    """Positions of the spans, which are sorted by their start, that lie within a window."""
+    begin, end = np.searchsorted(spans.start, [window.start_word, window.end_word])
+    return begin + np.flatnonzero(spans.end[begin:end] < window.end_word)
 
 
 def _batches(chunk: Sequence[tuple[_Job, View]]) -> list[list[int]]:

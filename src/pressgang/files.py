@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -40,6 +40,11 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
         yield file
 
 
+def drafts(folder: Path, names: Iterable[str]) -> list[Path]:
+    """What killed processes left of files that begin with one of the names."""
+    return [path for name in names for path in folder.glob(f".{name}*")]
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -56,3 +61,12 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_sha256(folder: Path, endings: tuple[str, ...]) -> str:
+    """The SHA-256 of the names and contents of a folder's files with these endings."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.endswith(endings):
+            digest.update(f"{path.name}\0{sha256(path)}\0".encode())
+    return digest.hexdigest()
