@@ -25,6 +25,7 @@ WITHOUT_TORCH = [
     *("calibration", "reliability", "precision_recall", "figures", "suspects", "agreement"),
     *("artefact", "onnx_runtime", "model_folders"),
     *("label_studio.predictions", "sources", "shards", "writers", "progress"),
+    "least_scores",
     *(f"formats.{name}" for name in ("conll", "docbin", "graphml", "parquet", "tables")),
 ]
 """Modules that reach no module with torch in it, not even by an import inside a function."""
@@ -103,7 +104,7 @@ def modules_loaded_by(statement: str) -> set[str]:
 def test_importing_does_not_load_torch(module: str) -> None:
     loaded = modules_loaded_by(f"import {module}")
     assert "pressgang" in loaded
-    assert not loaded & (HEAVY | {"datasets", "matplotlib", "pyarrow", "spacy"})
+    assert not loaded & (HEAVY | {"datasets", "matplotlib", "pyarrow", "ray", "spacy"})
 
 
 def test_no_module_needs_itself() -> None:
@@ -127,6 +128,10 @@ def test_document_needs_nothing_of_the_package() -> None:
 def test_only_the_model_and_its_training_import_torch(name: str) -> None:
     if name not in MAY_IMPORT_TORCH:
         assert not outside(name) & {"torch", "transformers", "accelerate"}
+
+
+def test_only_the_engine_of_ray_imports_ray() -> None:
+    assert [name for name in TREES if "ray" in outside(name)] == ["cluster"]
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)

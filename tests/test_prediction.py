@@ -168,6 +168,29 @@ def test_a_file_may_be_of_any_format_that_is_one(
     assert_one_line(run(*arguments, "csv", "--labeling-config", path), "is for --format label-")
 
 
+def test_what_scores_too_little_is_left_out_and_counted(
+    run: Run, model: Path, court_reports: list[Document], tmp_path: Path
+) -> None:
+    write_documents(tmp_path / "in.jsonl", court_reports)
+    arguments = ("predict", tmp_path / "in.jsonl", "--model", model)
+    assert run(*arguments, "--output", tmp_path / "all")[0] == 0
+    scores = sorted(e.score or 0.0 for d in predicted(tmp_path / "all") for e in d.entities)
+    least = (scores[1] + scores[2]) / 2
+    outputs = (tmp_path / "some", tmp_path / "some.jsonl")
+    for output in outputs:
+        options = ("--min-score", least, "--min-relation-score", 1, "--output", output)
+        status, _, err = run(*arguments, *options)
+        assert status == 0
+        n_relations = sum(len(d.relations) for d in court_reports)
+        words = " ".join(err.split())
+        assert f"5 documents, {len(scores) - 2} entities, 0 relations in" in words
+        assert f"2 entities, {n_relations} relations left out: they score less" in words
+    assert predicted(tmp_path / "some") == list(read_documents(outputs[1]))
+    again = (*arguments, "--output", tmp_path / "some", "--resume")
+    assert_one_line(run(*again), "begun with other output")
+    assert_one_line(run(*arguments, "--min-score", 50), "an entity is 50.0, expected 0 to 1")
+
+
 def test_a_run_that_cannot_go_on_says_so(
     run: Run, model: Path, corpus: Path, tmp_path: Path
 ) -> None:
@@ -226,15 +249,17 @@ def test_killed_at_twenty_random_moments_it_loses_nothing_and_repeats_nothing(
     assert len(failures(tmp_path / "whole")) == 24
 
     moments = random.Random(7)
-    n_kills, folders = 0, [tmp_path / "killed-0"]
-    while n_kills < N_KILLS:
+    n_written, folders = [], [tmp_path / "killed-0"]  # files in place at each kill
+    while len(n_written) < N_KILLS:
         if killed(begin(command(folders[-1])), after=moments.uniform(0, seconds / 3)):
-            n_kills += 1
+            n_written.append(len(list(folders[-1].glob("part-*"))))
         else:
             folders.append(tmp_path / f"killed-{len(folders)}")
     assert ended(begin(command(folders[-1]))) == FAILED
     for folder in folders:
         assert contents(folder) == whole
+    assert sum(n > 0 for n in n_written) >= N_KILLS // 2  # in the midst of the work
+    assert len(set(n_written)) >= N_KILLS // 4
 
 
 @pytest.mark.parametrize("n_documents", [0, 3])

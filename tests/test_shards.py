@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from pressgang import shards
 from pressgang.document import Document, Entity, Relation
 from pressgang.schema import Schema
-from pressgang.shards import Settings, Tally, begin, predict_shards
+from pressgang.shards import Settings, Tally, begin, predict_here, predict_shards
 from pressgang.sources import find_inputs
 from pressgang.writers import Form, writer_for
 
@@ -53,9 +54,8 @@ def predict(
 ) -> Tally:
     writer = writer_for(form, Schema(("C",), ("NEXT",), frozenset()))
     done = begin(folder, SETTINGS, resume=resume)
-    return predict_shards(
-        predict_many, find_inputs([corpus]), folder, writer, SETTINGS, done, watch=lambda *_: None
-    )
+    engine = partial(predict_here, predict_many, lambda *_: None)
+    return predict_shards(engine, find_inputs([corpus]), folder, writer, SETTINGS, done)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

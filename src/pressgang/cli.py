@@ -17,7 +17,8 @@ from pressgang.files import atomic_text
 from pressgang.label_studio.labeling_config import LabelingConfig, read_labeling_config
 from pressgang.label_studio.summary import render as render_reading
 from pressgang.label_studio.tasks import read_exports
-from pressgang.prediction import SHARD_DOCUMENTS, predict_inputs
+from pressgang.least_scores import LeastScores
+from pressgang.prediction import SHARD_DOCUMENTS, EngineName, Request, predict_inputs
 from pressgang.printable import printable
 from pressgang.run_data import (
     describe_files,
@@ -268,28 +269,43 @@ def predict(
     labeling_config: Annotated[
         Path | None, typer.Option(help="Labeling config that --format label-studio is to fit.")
     ] = None,
+    min_score: Annotated[
+        float, typer.Option(help="Leave out entities and relations that are less probable.")
+    ] = 0.0,
+    min_relation_score: Annotated[
+        float | None, typer.Option(help="The same for relations alone.")
+    ] = None,
     device: Device = "auto",
     *,
     resume: Annotated[bool, typer.Option(help="Go on with the run in the output folder.")] = False,
     shard_documents: Annotated[
         int, typer.Option(min=1, help="Documents in each file of a folder.")
     ] = SHARD_DOCUMENTS,
+    engine: Annotated[
+        EngineName, typer.Option(help="Compute here, or on the workers of Ray (docs/cluster.md).")
+    ] = EngineName.LOCAL,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Ray's workers; else one for each CPU or GPU.")
+    ] = None,
 ) -> None:
     """Find entities and relations in texts; JSON Lines out, one document a line.
 
     Into a folder a document that fails goes to errors-*.jsonl, and the exit status is 1.
     """
-    status = predict_inputs(
-        inputs or [Path(STANDARD_INPUT)],
-        console=_messages,
+    least_relation = min_score if min_relation_score is None else min_relation_score
+    request = Request(
         model=model,
         output=output,
         form=form,
         labeling_config=labeling_config,
         device=device,
+        least=LeastScores(min_score, least_relation),
         resume=resume,
         shard_documents=shard_documents,
+        engine=engine,
+        workers=workers,
     )
+    status = predict_inputs(inputs or [Path(STANDARD_INPUT)], request, console=_messages)
     if status:
         raise typer.Exit(status)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import collections
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -12,10 +15,12 @@ from rich.console import Console
 from pressgang.model_folders import find_model
 from pressgang.document import Document
 from pressgang.extractor import Extractor
+from pressgang.extras import require
 from pressgang.files import atomic_path, folder_sha256, sha256
 from pressgang.label_studio.labeling_config import read_labeling_config
-from pressgang.progress import watched
-from pressgang.shards import RUN, Settings, Tally, begin, predict_shards
+from pressgang.least_scores import NO_LEAST, LeastScores
+from pressgang.progress import Watch, watched
+from pressgang.shards import Engine, Settings, Tally, begin, predict_here, predict_shards
 from pressgang.sources import STANDARD_INPUT, Inputs, Source, find_inputs, read_or_stop
 from pressgang.terminal import render_document
 from pressgang.writers import Form, Writer, writer_for
@@ -27,79 +32,141 @@ FAILED = 1
 _MODEL_FILES = (".json", ".onnx", ".safetensors")
 
 
-def predict_inputs(
-    paths: Sequence[Path],
-    *,
-    console: Console,
-    model: Path | None = None,
-    output: Path | None = None,
-    form: Form = Form.JSONL,
-    labeling_config: Path | None = None,
-    device: str = "auto",
-    resume: bool = False,
-    shard_documents: int = SHARD_DOCUMENTS,
-) -> int:
+class EngineName(StrEnum):
+    """Where it is computed: in this process, or by Ray's workers."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to make of the documents, and where.
+
+    `workers` is how many Ray is to start; None for one on each of its CPUs or GPUs. Raises
+    ValueError if one thing is asked for that needs another.
+    """
+
+    model: Path | None = None
+    output: Path | None = None
+    form: Form = Form.JSONL
+    labeling_config: Path | None = None
+    device: str = "auto"
+    least: LeastScores = NO_LEAST
+    resume: bool = False
+    shard_documents: int = SHARD_DOCUMENTS
+    engine: EngineName = EngineName.LOCAL
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.labeling_config is not None and self.form is not Form.LABEL_STUDIO:
+            raise ValueError(
+                f"--labeling-config is for --format {Form.LABEL_STUDIO}, not {self.form}"
+            )
+        if self.folder is None and self.resume:
+            raise ValueError("--resume needs --output with a folder: only shards can be resumed")
+        if self.engine is EngineName.RAY:
+            require("ray", extra="ray")
+            if self.folder is None:
+                raise ValueError("--engine ray needs --output with a folder")
+        elif self.workers is not None:
+            raise ValueError("--workers is for --engine ray")
+
+    @property
+    def folder(self) -> Path | None:
+        """Where shards go: to an output that is a folder already, or has no ending."""
+        if self.output is None or (self.output.suffix and not self.output.is_dir()):
+            return None
+        return self.output
+
+
+def predict_inputs(paths: Sequence[Path], request: Request, *, console: Console) -> int:
     """Predict all documents of the inputs; the exit status: 0, or 1 if a document failed.
 
-    To a folder (an `output` that is one, or has no ending) documents that fail are told apart. To
-    a file or the screen the first that fails stops the run, and the file is not written.
-    Raises ValueError for wrong input.
+    To a folder documents that fail are told apart. To a file or the screen the first that fails
+    stops the run, and the file is not written. Raises ValueError for wrong input.
     """
     inputs = find_inputs(paths)
-    to_folder = output is not None and (output.is_dir() or not output.suffix)
-    if labeling_config is not None and form is not Form.LABEL_STUDIO:
-        raise ValueError(f"--labeling-config is for --format {Form.LABEL_STUDIO}, not {form}")
-    if resume and not to_folder:
-        raise ValueError("--resume needs --output with a folder: only shards can be gone on with")
-    if resume and STANDARD_INPUT in map(str, paths):
-        raise ValueError("--resume cannot read standard input again; expected files or folders")
-    folder = find_model(model)
-    version = folder_sha256(folder, _MODEL_FILES) if folder.is_dir() else ""
-    extractor = Extractor.load(folder, device=device)
-    if form is Form.TEXT and output is None:
+    if STANDARD_INPUT in map(str, paths) and (request.resume or request.engine is EngineName.RAY):
+        option = "--resume" if request.resume else "--engine ray"
+        raise ValueError(f"{option} cannot read standard input; expected files or folders")
+    model = find_model(request.model)
+    version = folder_sha256(model, _MODEL_FILES) if model.is_dir() else ""
+    on_ray = request.engine is EngineName.RAY  # whose workers have a GPU; this process may not
+    extractor = Extractor.load(model, device="cpu" if on_ray else request.device)
+    if request.form is Form.TEXT and request.output is None:
         screen = Console(highlight=False)
-        for document in _predicted(extractor, inputs, console):
+        found = _Stream(extractor, inputs, request.least, console)
+        for document in found:
             screen.print(render_document(document, extractor.schema))
+        _tell(found.done, None, console)
         return 0
+    labels = request.labeling_config
     writer = writer_for(
-        form,
+        request.form,
         extractor.schema,
         model_version=f"pressgang-{version[:8]}",
-        labeling_config=read_labeling_config(labeling_config) if labeling_config else None,
+        labeling_config=read_labeling_config(labels) if labels else None,
     )
-    if output is None or not to_folder:
-        _write_one(writer, output, _predicted(extractor, inputs, console))
+    if request.folder is None:
+        found = _Stream(extractor, inputs, request.least, console, writer)
+        _write_one(writer, request.output, found)
+        _tell(found.done, request.output, console)
         return 0
-    _stop_if_within(output, paths)
-    marks = f" {sha256(labeling_config)}" if labeling_config else ""
-    settings = Settings(inputs.digest(), version, f"{form}{marks}", shard_documents)
-    done = begin(output, settings, resume=resume)
+    _stop_if_within(request.folder, paths)
+    least = f"{request.least.entity} {request.least.relation}"
+    output = f"{request.form} {least} {sha256(labels) if labels else ''}"
+    settings = Settings(inputs.digest(), version, output, request.shard_documents)
+    done = begin(request.folder, settings, resume=request.resume)
     with watched(console, n_bytes=inputs.n_bytes, done=(done.sources, done.bytes)) as watch:
         done = predict_shards(
-            extractor.predict_many, inputs, output, writer, settings, done, watch=watch
+            *(_engine(request, model, extractor, watch), inputs, request.folder),
+            *(writer, settings, done),
+            watch=watch,
+            least=request.least,
         )
-    _tell(done, output, console)
+    _tell(done, request.folder, console)
     return FAILED if done.failures else 0
 
 
-def _predicted(extractor: Extractor, inputs: Inputs, console: Console) -> Iterator[Document]:
+def _engine(request: Request, model: Path, extractor: Extractor, watch: Watch) -> Engine:
+    if request.engine is EngineName.LOCAL:
+        return partial(predict_here, extractor.predict_many, watch)
+    from pressgang.cluster import predict_on_ray
+
+    return partial(predict_on_ray, model, request.device, request.workers)
+
+
+@dataclass(slots=True)
+class _Stream:
     """The documents as they come; the bar shows those that are read and predicted."""
-    read: collections.deque[Source] = (
-        collections.deque()
-    )  # not yet predicted: documents come in the order of their sources
 
-    def texts() -> Iterator[Document]:
-        for source in inputs:
-            read.append(source)
-            yield read_or_stop(source)
+    extractor: Extractor
+    inputs: Inputs
+    least: LeastScores
+    console: Console
+    writer: Writer | None = None
+    done: Tally = field(default_factory=Tally)
 
-    with watched(console, n_bytes=inputs.n_bytes) as watch:
-        for n_documents, document in enumerate(extractor.predict_many(texts()), start=1):
-            watch(n_documents, read.popleft().end)
-            yield document
+    def __iter__(self) -> Iterator[Document]:
+        read: collections.deque[Source] = collections.deque()  # in order, not yet predicted
+
+        def texts() -> Iterator[Document]:
+            for source in self.inputs:
+                read.append(source)
+                yield read_or_stop(source)
+
+        with watched(self.console, n_bytes=self.inputs.n_bytes) as watch:
+            for document in self.extractor.predict_many(texts()):
+                kept = self.least.apply(document)
+                n_replaced = int(self.writer is not None and not self.writer.fits(kept))
+                end = read.popleft().end
+                self.done = self.done.plus([document], [kept], n_replaced=n_replaced, end=end)
+                watch(self.done.documents, end)
+                yield kept
 
 
-def _write_one(writer: Writer, output: Path | None, documents: Iterator[Document]) -> None:
+def _write_one(writer: Writer, output: Path | None, documents: Iterable[Document]) -> None:
     if output is None:
         if writer.pieces is None:
             raise ValueError("this format is not for the screen; expected --output")
@@ -120,9 +187,14 @@ def _stop_if_within(output: Path, paths: Sequence[Path]) -> None:
             raise ValueError(f"{output}: lies within the input {path}; expected another folder")
 
 
-def _tell(done: Tally, output: Path, console: Console) -> None:
-    found = f"{done.entities:,} entities, {done.relations:,} relations"
-    console.print(f"{done.documents:,} documents, {found} in {output} ({RUN} counts them)")
+def _tell(done: Tally, output: Path | None, console: Console) -> None:
+    """Close with what was written, and with what was not."""
+    if output is not None:
+        found = f"{done.entities:,} entities, {done.relations:,} relations"
+        console.print(f"{done.documents:,} documents, {found} in {output}")
+    if done.entities_left_out or done.relations_left_out:
+        left_out = f"{done.entities_left_out:,} entities, {done.relations_left_out:,} relations"
+        console.print(f"{left_out} left out: they score less than was asked for")
     if done.replaced:
         console.print(f"{done.replaced:,} documents hold characters that became U+FFFD")
     if done.failures:
