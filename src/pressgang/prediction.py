@@ -12,13 +12,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pressgang.model_folders import find_model
 from pressgang.document import Document
 from pressgang.extractor import Extractor
 from pressgang.extras import require
 from pressgang.files import atomic_path, folder_sha256, sha256
 from pressgang.label_studio.labeling_config import read_labeling_config
 from pressgang.least_scores import NO_LEAST, LeastScores
+from pressgang.model_folders import find_model
 from pressgang.progress import Watch, watched
 from pressgang.shards import Engine, Settings, Tally, begin, predict_here, predict_shards
 from pressgang.sources import STANDARD_INPUT, Inputs, Source, find_inputs, read_or_stop
