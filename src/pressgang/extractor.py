@@ -241,7 +241,8 @@ def _ends_sentence(job: _Job, position: int) -> bool:
 def _within(spans: Spans, window: Window) -> Ints:
     """Positions of the spans, which are sorted by their start, that lie within a window."""
     begin, end = np.searchsorted(spans.start, [window.start_word, window.end_word])
-    return begin + np.flatnonzero(spans.end[begin:end] < window.end_word)
+    result: Ints = begin + np.flatnonzero(spans.end[begin:end] < window.end_word)
+    return result
 
 
 def _batches(chunk: Sequence[tuple[_Job, View]]) -> list[list[int]]:

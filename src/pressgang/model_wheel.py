@@ -42,7 +42,8 @@ def build_wheel(folder: Path, output: Path, *, name: str, version: str) -> Path:
     if not (folder / MANIFEST).is_file():
         raise ValueError(f"{folder}: no exported model here; `pressgang export` makes one")
     schema = Extractor.load(folder, device="cpu").schema
-    files = {MANIFEST: (folder / MANIFEST).read_bytes()} | read_sealed(folder, EXPORTED).files
+    sealed = dict(read_sealed(folder, EXPORTED).files)
+    files = {MANIFEST: (folder / MANIFEST).read_bytes()} | sealed
     module = f"{_NAMESPACE}.{plain}"
     inside = {f"{_NAMESPACE}/{plain}/{file}": content for file, content in files.items()}
     texts = {

@@ -44,8 +44,8 @@ def _elements(document: Document, name: str) -> Iterator[str]:
         yield f"<node id={node}>{_values('node', _NODE_KEYS, values)}</node>\n"
     for relation in document.relations:
         ends = f"source={nodes[relation.head]} target={nodes[relation.tail]}"
-        values = (relation.label, relation.score)
-        yield f"<edge {ends}>{_values('edge', _EDGE_KEYS, values)}</edge>\n"
+        label_and_score = (relation.label, relation.score)
+        yield f"<edge {ends}>{_values('edge', _EDGE_KEYS, label_and_score)}</edge>\n"
 
 
 def _values(kind: str, keys: Iterable[tuple[str, str]], values: Iterable[object]) -> str:

@@ -15,7 +15,7 @@ def word_spans(document: Document) -> npt.NDArray[np.int64]:
     "Osh-based" with the entity [0, 2) gives Os, h, -, based. White space is in no word.
     """
     found = words(document.text)
-    borders = np.unique([(e.start, e.end) for e in document.entities] or [0])
+    borders = np.unique([at for e in document.entities for at in (e.start, e.end)] or [0])
     word = np.searchsorted(found[:, 0], borders, side="right") - 1
     is_inside = word >= 0
     is_inside[is_inside] = found[word[is_inside], 0] < borders[is_inside]

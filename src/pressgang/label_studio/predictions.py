@@ -47,8 +47,9 @@ def to_prediction_task(
     to_name = config.text_name if config else "text"
     result = to_result(document, from_name=from_name, to_name=to_name)
     check_result(result, document, config)
-    scores = [e.score for e in (*document.entities, *document.relations) if e.score is not None]
-    score = {"score": round(min(scores), 4)} if scores else {}
+    scores = [e.score for e in document.entities] + [r.score for r in document.relations]
+    known = [score for score in scores if score is not None]
+    score = {"score": round(min(known), 4)} if known else {}
     return {
         "data": {"id": document.id, config.text_key if config else "text": document.text},
         "predictions": [{"model_version": model_version, "result": result} | score],
