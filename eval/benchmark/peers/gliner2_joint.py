@@ -21,7 +21,7 @@ from pieces import Piece, cut_all, join, n_longer, word_offsets
 from pressgang.document import Document, Entity, Relation
 from pressgang.pretrained import locate
 
-MAX_WORDS = 100
+MAX_WORDS = 120
 MAX_WIDTH = 12
 MAX_TOKENS = 512
 PROMPT_TOKENS = 14  # of a relation: its name, head and tail with their marks and brackets

@@ -17,7 +17,7 @@ from pieces import Piece, cut_all, join, n_longer, word_offsets, word_spans
 from pressgang.document import Document, Entity, Relation
 from pressgang.pretrained import locate
 
-MAX_WORDS = 100
+MAX_WORDS = 150
 MAX_WIDTH = 12
 MAX_TOKENS = 512
 RECIPE: dict[str, Any] = {
