@@ -34,7 +34,8 @@ ablation: cross-validate  ## what each part of the corpus is worth: eval/ablatio
 	$(BIN)/python eval/ablation.py
 
 card: .venv/installed  ## model_card.md from the committed figures
-	$(BIN)/pressgang card --report eval/report.json --corpus annotations/CARD.md
+	$(BIN)/pressgang card --report eval/report.json --corpus annotations/CARD.md \
+	  --comparison eval/benchmark/card.md
 
 ship: .venv/installed  ## the trained model into the package, without torch, compared on the articles
 	$(BIN)/pressgang export $(MODEL) --output src/pressgang/shipped \

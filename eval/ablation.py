@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from pressgang.evaluation import Report
 from pressgang.reports import read_report
-from pressgang.scoring import LEVEL, N_RESAMPLES, Counts, Score
+from pressgang.scoring import Counts, Score, bootstrap_difference
 
 FOLDER = Path(__file__).parent
 ARMS = {
@@ -79,25 +77,13 @@ def _difference(first: Report, other: Report, kind: str) -> str:
     if first is other:
         return ""
     one, two = (
-        np.array([_numbers(getattr(d, kind)) for d in sorted(r.documents, key=lambda d: d.id)])
-        for r in (first, other)
+        [getattr(d, kind) for d in sorted(report.documents, key=lambda d: d.id)]
+        for report in (other, first)
     )
-    random = np.random.default_rng(0)
-    draws = random.integers(len(one), size=(N_RESAMPLES, len(one)))
-    differences = _f1(two[draws].sum(axis=1)) - _f1(one[draws].sum(axis=1))
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(differences, [tail, 100 - tail])
-    whole = float(_f1(two.sum(axis=0)) - _f1(one.sum(axis=0)))
-    return f"{whole:+.3f} ({low:+.3f} to {high:+.3f})"
-
-
-def _numbers(counts: Counts) -> tuple[int, int]:
-    return counts.n_correct, counts.n_predicted + counts.n_gold
-
-
-def _f1(sums: np.ndarray) -> np.ndarray:
-    """F1 of `[..., 2]`: correct, predicted and gold together."""
-    return np.asarray(2 * sums[..., 0] / np.maximum(1, sums[..., 1]))
+    apart = sum(one, Counts()).f1 - sum(two, Counts()).f1
+    interval = bootstrap_difference(one, two, seed=0)
+    assert interval is not None
+    return f"{apart:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""eval/benchmark: what needs no peer: cutting and joining, files of data, runs, the table."""
+"""eval/benchmark: what needs no peer: files of data, runs in environments, the table."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -10,163 +9,53 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from seqeval.metrics.sequence_labeling import get_entities
 
 from pressgang.config import RunConfig
 from pressgang.corpus import read_documents, write_documents
 from pressgang.document import Document, Entity, Relation
+from pressgang.evaluation import evaluate
+from pressgang.files import sha256
+from pressgang.reports import read_report, write_report
 from pressgang.splits import check_apart
+from tests.benchmark import ANN, BENCHMARK, BOB, GOLD, TEXT
 
-BENCHMARK = Path("eval/benchmark").resolve()
 sys.path.append(str(BENCHMARK))
 
-import bio
 import exchange
-import own
 import pieces
 import protocols
+import rows
 import run
 import systems
 import table
-
-TEXT = "Ann met Bob in Osh. Eve left.\n\nBob, who was born in Osh, wrote to Ann and to Eve."
-
-
-def entity(surface: str, label: str = "PERSON", *, nth: int = 0) -> Entity:
-    start = -1
-    for _ in range(nth + 1):
-        start = TEXT.index(surface, start + 1)
-    return Entity(start, start + len(surface), label)
-
-
-ANN, BOB, OSH = entity("Ann"), entity("Bob"), entity("Osh", "PLACE")
-BOB_AGAIN, OSH_AGAIN = entity("Bob", nth=1), entity("Osh", "PLACE", nth=1)
-GOLD = Document(
-    "one",
-    TEXT,
-    (ANN, BOB, OSH, BOB_AGAIN, OSH_AGAIN),
-    (
-        Relation(ANN, BOB, "MET"),
-        Relation(BOB_AGAIN, OSH_AGAIN, "BORN_IN"),
-        Relation(BOB_AGAIN, ANN, "WROTE_TO"),
-    ),
-)
-
-
-def annotated(text: str, every: int) -> Document:
-    """Every so many-th word an entity, each related to the next."""
-    offsets = pieces.word_offsets(text)[:: every + 1]
-    entities = tuple(Entity(start, end, "X") for start, end in offsets)
-    relations = tuple(Relation(a, b, "NEXT") for a, b in itertools.pairwise(entities))
-    return Document("d", text, entities, relations)
-
-
-texts = st.lists(
-    st.sampled_from(["Osh", "went", "U.S.", "well-known", ". ", "! ", "\n\n", " ", ", ", "Ünï’s"])
-).map(" ".join)
-
-
-@given(texts, st.integers(1, 12), st.integers(1, 3), st.integers(0, 2))
-@settings(max_examples=150, deadline=None)
-def test_pieces_hold_every_word_once_and_join_to_what_they_were_cut_from(
-    text: str, max_words: int, max_sentences: int, every: int
-) -> None:
-    document = annotated(text, every)
-    parts, losses = pieces.cut(document, max_words=max_words, max_sentences=max_sentences)
-    moved = [
-        (p.start + start, p.start + end)
-        for p in parts
-        for start, end in pieces.word_offsets(p.document.text)
-    ]
-    assert moved == pieces.word_offsets(text)
-    assert all(len(pieces.word_offsets(p.document.text)) <= max_words for p in parts)
-    joined = pieces.join(document, parts, [p.document for p in parts])
-    assert set(joined.entities) <= set(document.entities)
-    assert set(joined.relations) <= set(document.relations)
-    assert losses.n_cut_entities == len(document.entities) - len(joined.entities)
-    assert losses.n_cut_relations == len(document.relations) - len(joined.relations)
-
-
-def test_a_document_that_fits_is_one_piece_and_loses_nothing() -> None:
-    parts, losses = pieces.cut(GOLD, max_words=100)
-    assert losses == pieces.Losses(1, 1, 0, 0, 0)
-    assert pieces.join(GOLD, parts, [p.document for p in parts]) == GOLD
-
-
-def test_sentences_keep_their_relations_and_lose_those_between_them() -> None:
-    parts, losses = pieces.cut(GOLD, max_words=100, max_sentences=1)
-    assert [p.document.text for p in parts] == [
-        "Ann met Bob in Osh.",
-        "Eve left.",
-        "Bob, who was born in Osh, wrote to Ann and to Eve.",
-    ]
-    assert losses == pieces.Losses(1, 3, 0, 0, 1)
-    joined = pieces.join(GOLD, parts, [p.document for p in parts])
-    assert {r.label for r in joined.relations} == {"MET", "BORN_IN"}
-
-
-def test_a_sentence_that_is_too_long_is_cut_between_words_and_counted() -> None:
-    parts, losses = pieces.cut(GOLD, max_words=4)
-    assert losses.n_cuts == 4  # 6 and 14 words
-    assert parts[0].document.text == "Ann met Bob in"
-    assert losses.n_cut_relations == 2
-
-
-def test_predictions_for_another_text_are_refused() -> None:
-    parts, _ = pieces.cut(GOLD, max_words=100)
-    with pytest.raises(ValueError, match="another text"):
-        pieces.join(GOLD, parts, [Document("one#0", "Ann")])
-
-
-def test_an_entity_inside_a_word_is_refused() -> None:
-    document = Document("d", "Annabel", (Entity(0, 3, "PERSON"),))
-    with pytest.raises(ValueError, match="inside a word"):
-        pieces.word_spans(document, pieces.word_offsets(document.text))
-
-
-def test_pieces_longer_than_the_room_are_counted() -> None:
-    parts, _ = pieces.cut_all([GOLD], max_words=100, max_sentences=1)
-    assert pieces.n_longer(parts, len, 5) == 2  # a full stop is a word
-
-
-@given(st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=12))
-@settings(deadline=None)
-def test_tags_are_read_as_seqeval_reads_them(tags: list[str]) -> None:
-    spans = bio.to_spans(tags)
-    assert [(label, start, end - 1) for start, end, label in spans] == get_entities(tags)
-    assert bio.to_spans(bio.to_tags(spans, len(tags))) == spans
-
-
-def test_overlapping_spans_have_no_tags() -> None:
-    with pytest.raises(ValueError, match="overlaps"):
-        bio.to_tags([(0, 2, "X"), (1, 3, "Y")], 3)
 
 
 def test_the_data_keeps_articles_and_training_apart(tmp_path: Path) -> None:
     records = protocols.write_parts(Path("annotations"), tmp_path)
     assert [(r["protocol"], r["number"]) for r in records] == [
         ("written", 0),
-        *(("folds", i) for i in range(4)),
+        *(("articles", i) for i in range(11)),
     ]
     every = {part: read_documents(part.test) for part in protocols.parts(tmp_path)}
     for part, test in every.items():
         check_apart(read_documents(part.train), test)
-    written, *folds = every.values()
-    assert len(written) == 11
-    tested = [d.id for fold in folds for d in fold]
-    assert sorted(tested) == sorted(d.id for d in written)
-    n_written = records[0]["train"]["documents"]
-    for record, fold in zip(records[1:], folds, strict=True):
-        assert record["train"]["documents"] == n_written + 11 - len(fold)
-    assert protocols.read_counts(tmp_path) == records
+    written, *left_out = every.values()
+    assert sorted(d.id for one in left_out for d in one) == sorted(d.id for d in written)
+    n_furniture = records[1]["train"]["documents"] - 10
+    for record, one in zip(records[1:], left_out, strict=True):
+        assert record["train"]["documents"] == n_furniture + 10
+        assert len(one) == 1
 
 
-def test_the_folds_are_those_of_the_default_configuration() -> None:
-    assert RunConfig.from_toml(Path("training/default.toml")).seed == protocols.SEED
-    for config in own.CONFIGS.values():
-        assert RunConfig.from_toml(own.REPOSITORY / config).seed == protocols.SEED
+@pytest.mark.parametrize("name", [n for own in rows.OWN.values() for n in own.values()])
+def test_pressgang_is_trained_on_what_the_peers_are(name: str) -> None:
+    config = RunConfig.from_toml(Path("training/ablation") / f"{name}.toml")
+    assert config.seed == protocols.SEED
+    assert config.data.exports == ("annotations/gold.json",)
+    assert config.data.training_only[-1] == "annotations/furniture.json"
+    is_written = name in rows.OWN["written"].values()
+    assert ("annotations/authored" in config.data.training_only) == is_written
+    assert bool(config.training.epochs) != is_written
 
 
 @pytest.mark.parametrize("peer", systems.PEERS.values(), ids=lambda peer: peer.name)
@@ -211,16 +100,15 @@ def test_labels_that_sound_alike_are_refused() -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder with small data: the same article for `written`, four short ones in the folds."""
+    """A folder with small data: an article for `written`, four short ones in `articles`."""
     counts = {"documents": 1, "words": 18, "entities": 5, "relations": 3}
-    records = []
-    for part in protocols.parts(tmp_path):
-        gold = GOLD if part.protocol == "written" else small(part.number)
-        write_documents(part.train, [Document("t", "Ann.", (Entity(0, 3, "PERSON"),))])
-        write_documents(part.test, [gold])
-        record = {"protocol": part.protocol, "number": part.number, "tested": [gold.id]}
-        records.append(record | {"train": counts, "test": counts})
+    made = [("written", 0), *(("articles", number) for number in range(4))]
+    records = [{"protocol": p, "number": n, "train": counts, "test": counts} for p, n in made]
+    (tmp_path / "data").mkdir()
     (tmp_path / "data" / "parts.json").write_text(json.dumps(records), encoding="utf-8")
+    for part in protocols.parts(tmp_path):
+        write_documents(part.train, [Document("t", "Ann.", (Entity(0, 3, "PERSON"),))])
+        write_documents(part.test, [GOLD if part.protocol == "written" else small(part.number)])
     return tmp_path
 
 
@@ -232,62 +120,85 @@ def small(number: int) -> Document:
 def keep(root: Path, name: str, part: protocols.Part, predicted: Document, **run: Any) -> None:
     folder = systems.run_folder(root, name, part)
     write_documents(folder / "predicted.jsonl", [predicted])
-    result = {"training_seconds": 60.0, "seconds": 70.0, "parameters": 2_000_000, "recipe": {}}
-    systems.write_run(folder, part, result | run, threads=1)
+    result = {"training_seconds": 60.0, "seconds": 70.0, "parameters": 2_000_000, "versions": {}}
+    systems.write_run(folder, part, result | {"recipe": {"passes": 1}} | run, threads=1)
 
 
 def of(root: Path, protocol: str) -> Iterator[protocols.Part]:
     return (part for part in protocols.parts(root) if part.protocol == protocol)
 
 
+def reports(folder: Path, gold: Document, predicted: Document) -> Path:
+    """A folder with the report of pressgang for `written`, on data that is there."""
+    data = {"path": "annotations/gold.json", "sha256": sha256(Path("annotations/gold.json"))}
+    machine = {"cpu": "a chip", "cores": 2, "memory_gib": 8}
+    made = {"data": [data], "machine": machine, "parameters": 7, "versions": {}, "seconds": 9.0}
+    scores = evaluate([gold], [predicted], baseline=[Document(gold.id, gold.text)])
+    write_report(scores, made, folder / rows.OWN["written"]["pressgang"])
+    return folder
+
+
 def test_the_table_scores_what_is_there(root: Path, tmp_path: Path) -> None:
     (written,) = of(root, "written")
     blind = Document("one", TEXT, (ANN, BOB))
-    keep(root, "pressgang", written, GOLD)
-    keep(root, "span-marker", written, blind, recipe={"batch": 8}, counts={"train": {"n_cuts": 2}})
-    for part in list(of(root, "folds"))[:2]:
+    recipe = {"batch": 8, "passes": 1}
+    keep(root, "span-marker", written, blind, recipe=recipe, counts={"train": {"n_cuts": 2}})
+    keep(root, "transformers", written, GOLD)
+    keep(root, "flair", written, blind)
+    for part in list(of(root, "articles"))[:2]:
         keep(root, "gliner", part, small(part.number))
-    table.write_table(root, tmp_path / "out")
-    text = (tmp_path / "out" / "peers.md").read_text(encoding="utf-8")
+    table.write_table(root, reports(tmp_path / "reports", GOLD, GOLD), tmp_path / "out")
+    text = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
     assert "| pressgang | 1.000 | 1.000 | 1.000 |" in text
     assert "| SpanMarker | 1.000 | 0.400 | 0.571 |" in text
-    assert "| batch 8 | train n cuts 2 |" in text
-    assert "| GLiNER relex (2 of 4 folds) | 1.000 |" in text
+    assert "| batch 8; passes 1 | train n cuts 2 |" in text
+    assert "| GLiNER relex (2 of 4 trainings) | 1.000 |" in text
     relations = text.partition("### Relations")[2].partition("###")[0]
     assert "SpanMarker |" not in relations
-    record = json.loads((tmp_path / "out" / "peers.json").read_text(encoding="utf-8"))
-    marker = record["systems"]["written"]["span-marker"]
-    assert "relations" not in marker
-    assert marker["documents"][0]["entities"]["n_correct"] == 2
+    card = (tmp_path / "out" / "card.md").read_text(encoding="utf-8")
+    shown = [line.split(" | ")[0] for line in card.splitlines() if line.startswith("| ")]
+    best = ["| Hugging Face token classifier", "| flair SequenceTagger, then RelationClassifier"]
+    assert shown[2:] == ["| pressgang", f"| {rows.BASELINE}", *best]
 
 
 def test_a_run_on_other_data_is_not_in_the_table(root: Path, tmp_path: Path) -> None:
     (written,) = of(root, "written")
     keep(root, "span-marker", written, GOLD)
-    assert systems.is_done(systems.run_folder(root, "span-marker", written), written)
+    assert [row.title for row in rows.read_rows(root, "written", tmp_path)] == ["SpanMarker"]
     write_documents(written.train, [Document("t", "Eve.")])
-    assert not systems.is_done(systems.run_folder(root, "span-marker", written), written)
-    with pytest.raises(ValueError, match="nothing is trained yet"):
-        table.write_table(root, tmp_path / "out")
+    assert rows.read_rows(root, "written", tmp_path) == []
+    folder = reports(tmp_path / "reports", GOLD, GOLD)
+    assert len(rows.read_rows(root, "written", folder)) == 2
+    path = folder / rows.OWN["written"]["pressgang"] / "report.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(sha256(Path("annotations/gold.json")), "0"), encoding="utf-8")
+    assert rows.read_rows(root, "written", folder) == []
 
 
-def test_the_difference_draws_the_same_articles_for_both(root: Path) -> None:
-    for part in of(root, "folds"):
+def test_the_first_row_is_ahead_where_both_are_of_the_same_articles(root: Path) -> None:
+    for part in of(root, "articles"):
         gold = small(part.number)
-        keep(root, "pressgang", part, gold)
-        keep(root, "gliner", part, Document(gold.id, gold.text, gold.entities))
-        keep(root, "flair", part, Document(gold.id, gold.text, gold.entities[: part.number % 2]))
-    rows = {row.name: row.report.documents for row in table.read_rows(root, "folds")}
-    assert table.difference(rows["pressgang"], rows["gliner"], "entities") == (
-        0.0,
-        table.Interval(0.0, 0.0),
-    )
-    found = table.difference(rows["pressgang"], rows["flair"], "entities")
-    assert found is not None
-    ahead, interval = found
-    assert ahead == pytest.approx(1 - 2 * 2 / 10)
-    assert interval.low < ahead < interval.high
-    assert table.difference(rows["pressgang"], rows["flair"][:2], "entities") is None
+        keep(root, "transformers", part, gold)
+        keep(root, "gliner", part, Document(gold.id, gold.text, gold.entities[: part.number % 2]))
+    keep(root, "flair", next(of(root, "articles")), small(0))
+    first, gliner, flair = rows.read_rows(root, "articles", root)
+    assert table._ahead(first, first, "entities") == table.DASH
+    assert table._ahead(first, gliner, "entities").startswith("+0.600 (+")
+    assert table._ahead(first, flair, "entities") == table.DASH
+
+
+def test_what_is_committed_is_what_the_command_writes() -> None:
+    record = json.loads((BENCHMARK / "table.json").read_text(encoding="utf-8"))
+    assert (BENCHMARK / "table.md").read_text(encoding="utf-8") == table.render(record)
+    assert (BENCHMARK / "card.md").read_text(encoding="utf-8") == table.render_card(record)
+    for protocol, own in rows.OWN.items():
+        found = {row["title"]: row for row in record["rows"][protocol]}
+        for title, folder in own.items():
+            if title in found:
+                report, _ = read_report(BENCHMARK.parent / "ablation" / folder / "report.json")
+                shown = rows.Row.from_dict(found[title]).micro
+                assert shown["entities"] == report.model.entities.micro
+                assert shown["relations"] == report.model.relations.micro
 
 
 PEER = """
@@ -314,7 +225,7 @@ def peer(root: Path, tmp_path: Path) -> systems.Peer:
     python = f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'
     (folder / "bin" / "python").write_text(python, encoding="utf-8")
     (folder / "bin" / "python").chmod(0o755)
-    (folder / "installed").write_text(systems.sha256(made.requirements), encoding="utf-8")
+    (folder / "installed").write_text(sha256(made.requirements), encoding="utf-8")
     return made
 
 
@@ -323,13 +234,16 @@ def test_a_peer_is_trained_once(
 ) -> None:
     (written,) = of(root, "written")
     for _ in range(2):
-        systems.train(peer, written, root, threads=1, limit=None, max_steps=None)
+        systems.train(peer, written, root, threads=1, passes=2)
     folder = systems.run_folder(root, "spacy", written)
     assert read_documents(folder / "predicted.jsonl") == [Document("one", TEXT, (ANN,))]
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert record["data"] == written.hashes()
     assert record["cpu_seconds"] > 0
     assert "done before" in capsys.readouterr().err.splitlines()[-1]
+    assert record["recipe"]["passes"] == 2
+    systems.train(peer, written, root, threads=1)  # fewer passes: what is there is better
+    assert systems.read_run(folder, written) == record
     systems.train(peer, written, root, threads=1, limit=1, max_steps=1)
     assert (systems.run_folder(root, "spacy", written, trial=True) / "run.json").exists()
 
@@ -338,31 +252,8 @@ def test_a_peer_that_fails_is_named_with_its_last_line(root: Path, peer: systems
     (written,) = of(root, "written")
     Path(peer.script).write_text("raise SystemExit('no such thing')", encoding="utf-8")
     with pytest.raises(ValueError, match=r"spacy ended with status 1: no such thing; see .*"):
-        systems.train(peer, written, root, threads=1, limit=None, max_steps=None)
-    assert not systems.is_done(systems.run_folder(root, "spacy", written), written)
-
-
-def test_the_folds_of_cross_validate_become_runs(root: Path, tmp_path: Path) -> None:
-    output = tmp_path / "cross-validation"
-    for part in of(root, "folds"):
-        place = output / "folds" / f"{part.number:02d}"
-        write_documents(place / "predicted.jsonl", [small(part.number)])
-        done = {"seconds": 10.0, "stage_seconds": [30.0, 8.0], "parameters": 5}
-        (place / "done.json").write_text(json.dumps(done), encoding="utf-8")
-    chosen = list(of(root, "folds"))
-    own.keep_folds(output, chosen, root, config="training/default.toml", threads=1)
-    (row,) = table.read_rows(root, "folds")
-    assert row.report.model.relations.micro.counts.f1 == 1.0
-    assert [r["training_seconds"] for r in row.runs] == [40.0] * 4
-    write_documents(output / "folds" / "00" / "predicted.jsonl", [small(0), small(9)])
-    with pytest.raises(ValueError, match="its folds are not those of"):
-        own.keep_folds(output, chosen, root, config="training/default.toml", threads=1)
-
-
-def test_the_baseline_runs_here(root: Path) -> None:
-    own.run_baseline(list(of(root, "folds")), root, threads=1)
-    (row,) = table.read_rows(root, "folds")
-    assert row.report.model.entities.micro.counts.n_correct == 4  # "Ann" of each
+        systems.train(peer, written, root, threads=1)
+    assert systems.read_run(systems.run_folder(root, "spacy", written), written) is None
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ def test_corpus_definitions_baseline_and_command_are_in_it() -> None:
     assert "a chip" in card
 
 
+def test_a_comparison_is_in_it_where_there_is_one() -> None:
+    title = "### Side by side with other packages"
+    assert title not in render_card(make_report(), RUN, corpus_text=CORPUS)
+    card = render_card(make_report(), RUN, corpus_text=CORPUS, comparison_text="| them | 0.5 |")
+    assert f"{title}\n\n| them | 0.5 |" in card
+
+
 def test_a_card_without_a_corpus_is_refused() -> None:
     with pytest.raises(ValueError, match="corpus_text is blank"):
         render_card(make_report(), RUN, corpus_text=" \n")

@@ -20,7 +20,8 @@ def test_the_model_card_is_what_the_command_writes() -> None:
     report, run = read_report(Path("eval/report.json"))
     corpus = Path("annotations/CARD.md").read_text(encoding="utf-8")
     card = Path("model_card.md").read_text(encoding="utf-8")
-    assert card == render_card(report, run, corpus_text=corpus)
+    comparison = Path("eval/benchmark/card.md").read_text(encoding="utf-8")
+    assert card == render_card(report, run, corpus_text=corpus, comparison_text=comparison)
 
 
 def test_the_ablation_is_what_the_script_writes() -> None:

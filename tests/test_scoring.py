@@ -186,6 +186,17 @@ def test_interval_depends_on_the_seed_alone() -> None:
     assert first != other
 
 
+def test_a_difference_is_that_of_figures_drawn_together() -> None:
+    one = [Counts(9, 10, 10), Counts(2, 10, 10), Counts(5, 10, 10)]
+    assert scoring.bootstrap_difference(one, one, seed=3) == Interval(0.0, 0.0)
+    worse = [Counts(c.n_correct - 1, 10, 10) for c in one]
+    apart = scoring.bootstrap_difference(one, worse, seed=3)
+    assert apart is not None  # each document has a tenth less, so each resample has
+    assert (apart.low, apart.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    with pytest.raises(ValueError, match="longer"):
+        scoring.bootstrap_difference(one, [*one, one[0]], seed=3)
+
+
 def test_one_document_has_no_interval() -> None:
     assert scoring.bootstrap_interval([Counts(1, 2, 3)], seed=0) is None
     assert scoring.bootstrap_interval([Counts(1, 2, 3), Counts()], seed=0) is None

@@ -32,8 +32,9 @@ ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 class Job:
     """Documents to train on and to predict, and how.
 
-    `work` is a folder for what the peer writes on the way; it is removed at the end. `max_steps`
-    is None but in trials. The texts of `test` come without annotation.
+    `work` is a folder for what the peer writes on the way; it is removed at the end. `passes` is
+    how many times the epochs of its recipe a peer makes. `max_steps` is None but in trials. The
+    texts of `test` come without annotation.
     """
 
     train: tuple[Document, ...]
@@ -41,6 +42,7 @@ class Job:
     output: Path
     work: Path
     seed: int
+    passes: int
     max_steps: int | None
     variant: str
 
@@ -77,6 +79,7 @@ def read_job(arguments: Sequence[str] | None = None) -> Job:
     for name in ("train", "test", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--passes", type=int, default=1)
     parser.add_argument("--variant", default="")
     parser.add_argument("--limit", type=int, help="documents to train on, in a trial")
     parser.add_argument("--max-steps", type=int, help="steps to train, in a trial")
@@ -87,23 +90,35 @@ def read_job(arguments: Sequence[str] | None = None) -> Job:
     train = read_documents(given.train)[: given.limit]
     test = [Document(d.id, d.text) for d in read_documents(given.test)[: given.limit]]
     return Job(
-        tuple(train), tuple(test), given.output, work, given.seed, given.max_steps, given.variant
+        train=tuple(train),
+        test=tuple(test),
+        output=given.output,
+        work=work,
+        seed=given.seed,
+        passes=given.passes,
+        max_steps=given.max_steps,
+        variant=given.variant,
     )
 
 
 @dataclass
 class Stopwatch:
-    """Seconds of training and of predicting, loading of libraries not counted."""
+    """Seconds of training or of predicting, loading of libraries not counted.
 
-    started: float = 0.0
+    `cpu_seconds` is the time of the processor, which a busy machine hardly stretches.
+    """
+
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     def __enter__(self) -> Stopwatch:
-        self.started = time.perf_counter()
+        self.seconds -= time.perf_counter()
+        self.cpu_seconds -= time.process_time()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.seconds += time.perf_counter() - self.started
+        self.seconds += time.perf_counter()
+        self.cpu_seconds += time.process_time()
 
 
 def write_result(
@@ -125,10 +140,12 @@ def write_result(
     shown = {k: asdict(v) if isinstance(v, Losses) else v for k, v in counts.items()}
     result = {
         "training_seconds": round(training.seconds, 1),
+        "training_cpu_seconds": round(training.cpu_seconds, 1),
         "predicting_seconds": round(predicting.seconds, 1),
+        "predicting_cpu_seconds": round(predicting.cpu_seconds, 1),
         "parameters": parameters,
         "labels": {"entities": len(job.entity_labels), "relations": len(job.relation_labels)},
-        "recipe": dict(recipe),
+        "recipe": dict(recipe) | {"passes": job.passes},
         "counts": shown,
         "versions": {name: importlib.metadata.version(name) for name in packages},
     }

@@ -16,12 +16,12 @@ from pressgang.splits import Fold, check_apart, folds
 
 PROTOCOLS = {
     "written": "trained on the documents written for training, tested on the articles",
-    "folds": "grouped k-fold over the articles: trained on those of the other folds and on the "
-    "documents written for training",
+    "articles": "leave one article out: trained on the other articles alone",
 }
-N_FOLDS = 4
+PASSES = {"written": 1, "articles": 7}
+"""How many times its epochs a peer gets: as many more over the few articles as pressgang."""
 SEED = 13
-"""That of `training/default.toml`, so that `cross-validate --folds 4` has the same folds."""
+"""That of the configurations that pressgang is trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,58 +51,59 @@ class Part:
 
 
 def parts(root: Path) -> list[Part]:
-    """All trainings of all protocols, whether their files are there or not."""
-    numbers = {"written": 1, "folds": N_FOLDS}
-    return [
-        Part(name, number, root / "data" / name / str(number))
-        for name in PROTOCOLS
-        for number in range(numbers[name])
-    ]
+    """All trainings of all protocols.
+
+    Raises ValueError if the data was not written yet.
+    """
+    return [_part(root, record["protocol"], record["number"]) for record in read_counts(root)]
 
 
 def write_parts(annotations: Path, root: Path) -> list[dict[str, Any]]:
     """Write the files of all parts from the corpus; what each part holds, as JSON types.
 
+    Page furniture, in which nothing is to be found, is trained on in all.
+
     Raises ValueError if a task cannot be read, or a text is on both sides.
     """
-    gold, training_only = read_corpus(annotations)
-    check_apart(training_only, gold)
+    gold, written, furniture = read_corpus(annotations)
+    check_apart((*written, *furniture), gold)
     made = {
-        "written": [Fold((), tuple(gold), tuple(training_only))],
-        "folds": folds(gold, N_FOLDS, seed=SEED, training_only=training_only),
+        "written": [Fold((), tuple(gold), (*written, *furniture))],
+        "articles": folds(gold, 0, seed=SEED, training_only=furniture),
     }
     records = []
-    for part in parts(root):
-        fold = made[part.protocol][part.number]
+    for protocol, number, fold in [(p, n, f) for p in made for n, f in enumerate(made[p])]:
+        part = _part(root, protocol, number)
         write_documents(part.train, fold.known)
         write_documents(part.test, fold.test)
         records.append(
             {
-                "protocol": part.protocol,
-                "number": part.number,
+                "protocol": protocol,
+                "number": number,
                 "train": _counts(fold.known),
                 "test": _counts(fold.test),
                 "tested": [document.id for document in fold.test],
             }
-            | {"sha256": part.hashes()}
         )
     write_json(root / "data" / "parts.json", records)
     return records
 
 
-def read_corpus(annotations: Path) -> tuple[list[Document], list[Document]]:
-    """The articles, and the documents for training only.
+def read_corpus(annotations: Path) -> tuple[list[Document], list[Document], list[Document]]:
+    """The articles, the documents written for training, and page furniture.
 
     Raises ValueError naming the first task that cannot be read.
     """
     config = read_labeling_config(annotations / "labeling_config.xml")
     authored = sorted((annotations / "authored").glob("*.json"))
-    gold = read_exports([annotations / "gold.json"], config=config)
-    extra = read_exports([*authored, annotations / "furniture.json"], config=config)
-    for reading in (gold, extra):
+    found = []
+    for paths in ([annotations / "gold.json"], authored, [annotations / "furniture.json"]):
+        reading = read_exports(paths, config=config)
         if reading.problems:
             raise ValueError(f"{annotations}: {reading.problems[0]}")
-    return list(gold.documents), list(extra.documents)
+        found.append(list(reading.documents))
+    gold, written, furniture = found
+    return gold, written, furniture
 
 
 def read_counts(root: Path) -> list[dict[str, Any]]:
@@ -115,6 +116,10 @@ def read_counts(root: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{path}: not there; write the data first: run.py data")
     records: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return records
+
+
+def _part(root: Path, protocol: str, number: int) -> Part:
+    return Part(protocol, number, root / "data" / protocol / str(number))
 
 
 def _counts(documents: tuple[Document, ...]) -> dict[str, int]:

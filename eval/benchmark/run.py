@@ -1,7 +1,7 @@
 """Train and score other packages on the data of pressgang, with its scorer.
 
     python eval/benchmark/run.py data
-    python eval/benchmark/run.py train PEER... [--protocol written] [--fold N]
+    python eval/benchmark/run.py train PEER... [--protocol articles] [--fold N]
     python eval/benchmark/run.py table
 
 README.md beside this file says what is compared and how.
@@ -13,7 +13,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import own
 import protocols
 import systems
 import table
@@ -33,7 +32,7 @@ def main() -> None:
         elif arguments.command == "train":
             _train(arguments)
         else:
-            table.write_table(arguments.root, HERE)
+            table.write_table(arguments.root, HERE.parent / "ablation", HERE)
     except (ValueError, OSError) as error:
         sys.exit(_failed(" ".join(str(error).split())))
 
@@ -45,7 +44,6 @@ def _failed(message: str) -> int:
 
 def _train(arguments: argparse.Namespace) -> None:
     """Train each system on each part that is asked for, what is done left out."""
-    protocols.read_counts(arguments.root)
     chosen = [
         part
         for part in protocols.parts(arguments.root)
@@ -54,15 +52,13 @@ def _train(arguments: argparse.Namespace) -> None:
     if not chosen:
         raise ValueError(f"{arguments.protocol} has no fold {arguments.fold}")
     for name in arguments.systems:
-        if name in own.SYSTEMS:
-            own.SYSTEMS[name](chosen, arguments.root, threads=arguments.threads)
-            continue
         for part in chosen:
             systems.train(
                 systems.PEERS[name],
                 part,
                 arguments.root,
                 threads=arguments.threads,
+                passes=arguments.passes * protocols.PASSES[part.protocol],
                 limit=arguments.limit,
                 max_steps=arguments.max_steps,
             )
@@ -73,14 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, default=ROOT, help=f"folder for all, not {ROOT}")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("data", help="write training and test files")
-    train = commands.add_parser("train", help="train systems and keep what they predict")
-    train.add_argument("systems", nargs="+", choices=[*own.SYSTEMS, *systems.PEERS], metavar="PEER")
+    train = commands.add_parser("train", help="train peers and keep what they predict")
+    train.add_argument("systems", nargs="+", choices=list(systems.PEERS), metavar="PEER")
     train.add_argument("--protocol", choices=list(protocols.PROTOCOLS), default="written")
     train.add_argument("--fold", type=int, help="only this fold")
     train.add_argument("--threads", type=int, default=1)
+    train.add_argument("--passes", type=int, default=1, help="so many times the epochs")
     train.add_argument("--limit", type=int, help="a trial: only so many documents")
     train.add_argument("--max-steps", type=int, help="a trial: only so many steps")
-    commands.add_parser("table", help="score what is there and write peers.md")
+    commands.add_parser("table", help="score what is there and write table.md")
     return parser
 
 

@@ -68,12 +68,13 @@ def run_folder(root: Path, name: str, part: Part, *, trial: bool = False) -> Pat
     return root / ("trials" if trial else "runs") / name / part.protocol / str(part.number)
 
 
-def is_done(folder: Path, part: Part) -> bool:
-    """Whether the folder holds predictions for the part as its files are now."""
-    record = folder / "run.json"
-    if not record.exists():
-        return False
-    return bool(json.loads(record.read_text(encoding="utf-8"))["data"] == part.hashes())
+def read_run(folder: Path, part: Part) -> dict[str, Any] | None:
+    """How the predictions in the folder came about; None if they are not of the part's files."""
+    path = folder / "run.json"
+    if not path.exists():
+        return None
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record if record["data"] == part.hashes() else None
 
 
 def environment(peer: Peer, root: Path) -> Path:
@@ -103,17 +104,26 @@ def environment(peer: Peer, root: Path) -> Path:
 
 
 def train(
-    peer: Peer, part: Part, root: Path, *, threads: int, limit: int | None, max_steps: int | None
+    peer: Peer,
+    part: Part,
+    root: Path,
+    *,
+    threads: int,
+    passes: int = 1,
+    limit: int | None = None,
+    max_steps: int | None = None,
 ) -> None:
     """Train a peer on a part in its environment, unless that is done; keep what it predicts.
 
-    `limit` and `max_steps` make a trial, which is kept apart and scored by nobody.
+    `passes` multiplies the epochs; a run with more of them is not made again with fewer. `limit`
+    and `max_steps` make a trial, which is kept apart and scored by nobody.
 
     Raises ValueError naming the log if the peer fails.
     """
     trial = limit is not None or max_steps is not None
     folder = run_folder(root, peer.name, part, trial=trial)
-    if is_done(folder, part) and not trial:
+    done = read_run(folder, part)
+    if done and done["recipe"]["passes"] >= passes and not trial:
         say(f"{peer.name}, {part.protocol} {part.number}: done before")
         return
     python = environment(peer, root)
@@ -123,7 +133,7 @@ def train(
     say(f"{peer.name}, {part.protocol} {part.number}: training; log in {log}")
     command = [python, HERE / "peers" / peer.script, "--train", part.train, "--test", part.test]
     command += ["--output", folder]
-    options = {"variant": peer.variant, "limit": limit, "max-steps": max_steps}
+    options = {"passes": passes, "variant": peer.variant, "limit": limit, "max-steps": max_steps}
     command += [f"--{key}={value}" for key, value in options.items() if value]
     load, started, used = os.getloadavg()[0], time.perf_counter(), _cpu_seconds()
     with log.open("w", encoding="utf-8") as file:
@@ -176,7 +186,7 @@ def _variables(root: Path, threads: int) -> dict[str, str]:
         | {name: str(threads) for name in threading}
         | {
             "PYTHONPATH": f"{HERE}{os.pathsep}{SOURCE}",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPYCACHEPREFIX": str(root / "cache" / "bytecode"),
             "TOKENIZERS_PARALLELISM": "false",
             "HF_HUB_OFFLINE": "1",
             "HF_HOME": str(root / "cache" / "huggingface"),

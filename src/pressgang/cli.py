@@ -314,6 +314,9 @@ def predict(
 def card(
     report: Annotated[Path, typer.Option(help="report.json of an evaluation.")],
     corpus: Annotated[Path, typer.Option(help="What the corpus is, Markdown.")],
+    comparison: Annotated[
+        Path | None, typer.Option(help="How other packages do on the same data, Markdown.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("model_card.md"),
 ) -> None:
     """Write the model card from a report and the record of its run."""
@@ -322,8 +325,10 @@ def card(
 
     scores, run = read_report(report)
     corpus_text = corpus.read_text(encoding="utf-8")
+    comparison_text = comparison.read_text(encoding="utf-8") if comparison else ""
+    text = render_card(scores, run, corpus_text=corpus_text, comparison_text=comparison_text)
     with atomic_text(output) as file:
-        file.write(render_card(scores, run, corpus_text=corpus_text))
+        file.write(text)
     _messages.print(f"model card written to {output}")
 
 

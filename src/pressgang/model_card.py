@@ -37,6 +37,7 @@ def render_card(
     run: Mapping[str, Any],
     *,
     corpus_text: str,
+    comparison_text: str = "",
     name: str = "pressgang",
     language: str = "en",
 ) -> str:
@@ -44,8 +45,9 @@ def render_card(
 
     `run` is what `reports.write_report` takes; what it lacks is printed as not recorded.
     `corpus_text` is Markdown on the subject, the texts, their annotation, its limits, and the
-    rights in the texts; headings in it are of the third level. `language` is the ISO 639-1 code of
-    the language the model reads.
+    rights in the texts; headings in it are of the third level. `comparison_text` is Markdown on how
+    other packages do on the same data, if that is known. `language` is the ISO 639-1 code of the
+    language the model reads.
 
     Raises ValueError if `corpus_text` is blank: a card without the corpus is not honest.
     """
@@ -75,6 +77,7 @@ def render_card(
         score_table(relation_labels),
         "### Where errors fall",
         _unevenness(entities, entity_labels, relation_labels),
+        *(["### Side by side with other packages", comparison_text] if comparison_text else []),
         "## Making and remaking it",
         run_table(run),
         "### Configuration",

@@ -245,6 +245,27 @@ def bootstrap_interval(
     return _middle(2 * totals[sizes > 0, 0] / sizes[sizes > 0], level)
 
 
+def bootstrap_difference(
+    one: Sequence[Counts], two: Sequence[Counts], *, seed: int
+) -> Interval | None:
+    """The interval of how far the pooled F1 of one lies above that of two, as `bootstrap_interval`.
+
+    Both hold the counts of the same documents in the same order, and the same are drawn for both.
+
+    Raises ValueError if there is no document, or one has more than the other.
+    """
+    counts = np.array(
+        [
+            [(c.n_correct, c.n_predicted + c.n_gold) for c in pair]
+            for pair in zip(one, two, strict=True)
+        ],
+        dtype=float,
+    )
+    totals = _resample(counts.reshape(-1, 2, 2), seed, N_RESAMPLES)
+    f1 = 2 * totals[..., 0] / np.maximum(totals[..., 1], 1)
+    return _middle(f1[:, 0] - f1[:, 1], LEVEL)
+
+
 def bootstrap_macro_interval(
     per_document: Sequence[Mapping[str, Counts]], *, seed: int
 ) -> Interval | None:

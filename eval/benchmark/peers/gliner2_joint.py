@@ -22,13 +22,13 @@ from pressgang.document import Document, Entity, Relation
 from pressgang.pretrained import locate
 
 MAX_WORDS = 120
-MAX_WIDTH = 12
+MAX_WIDTH = 10
 MAX_TOKENS = 512
 PROMPT_TOKENS = 14  # of a relation: its name, head and tail with their marks and brackets
 RECIPE: dict[str, Any] = {
-    "epochs": 5,
-    "batch": 8,
-    "encoder_lr": 1e-4,
+    "epochs": 2,
+    "batch": 4,
+    "encoder_lr": 2e-4,
     "task_lr": 5e-4,
     "warmup_ratio": 0.1,
     "max_width": MAX_WIDTH,
@@ -102,7 +102,7 @@ def _row(document: Document, labels: dict[str, str], relations: dict[str, str]) 
 def _train(job: Job, model: Any, rows: list[InputExample]) -> None:
     config = TrainingConfig(
         output_dir=str(job.work),
-        num_epochs=RECIPE["epochs"],
+        num_epochs=RECIPE["epochs"] * job.passes,
         max_steps=job.max_steps or -1,
         batch_size=RECIPE["batch"],
         encoder_lr=RECIPE["encoder_lr"],

@@ -18,12 +18,12 @@ from pressgang.document import Document, Entity, Relation
 from pressgang.pretrained import locate
 
 MAX_WORDS = 150
-MAX_WIDTH = 12
+MAX_WIDTH = 10
 MAX_TOKENS = 512
 RECIPE: dict[str, Any] = {
-    "epochs": 6,
-    "batch": 8,
-    "learning_rate": 1e-4,
+    "epochs": 2,
+    "batch": 4,
+    "learning_rate": 2e-4,
     "others_lr": 5e-4,
     "warmup_ratio": 0.1,
     "dropout": 0.3,
@@ -112,7 +112,8 @@ def _row(document: Document, labels: dict[str, str], relations: dict[str, str]) 
 
 
 def _train(job: Job, model: Any, rows: list[dict[str, Any]]) -> None:
-    steps = job.max_steps or RECIPE["epochs"] * math.ceil(len(rows) / RECIPE["batch"])
+    epoch = math.ceil(len(rows) / RECIPE["batch"])
+    steps = job.max_steps or RECIPE["epochs"] * job.passes * epoch
     model.train_model(
         rows,
         rows[:1],  # asked for, and not used: nothing is evaluated in training

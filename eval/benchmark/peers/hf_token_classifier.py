@@ -25,7 +25,7 @@ from pressgang.document import Document, Entity
 from pressgang.pretrained import locate
 
 MAX_WORDS = 200
-RECIPE = {"epochs": 10, "batch": 16, "learning_rate": 2e-4, "warmup_ratio": 0.1}
+RECIPE: dict[str, Any] = {"epochs": 5, "batch": 16, "learning_rate": 2e-4, "warmup_ratio": 0.1}
 
 
 def main() -> None:
@@ -85,9 +85,9 @@ def _row(document: Document, tokenizer: Any, tags: list[str]) -> tuple[dict[str,
 def _train(job: Job, model: Any, tokenizer: Any, rows: list[dict[str, Any]]) -> None:
     arguments = TrainingArguments(
         str(job.work),
-        num_train_epochs=RECIPE["epochs"],
+        num_train_epochs=RECIPE["epochs"] * job.passes,
         max_steps=job.max_steps or -1,
-        per_device_train_batch_size=int(RECIPE["batch"]),
+        per_device_train_batch_size=RECIPE["batch"],
         learning_rate=RECIPE["learning_rate"],
         warmup_steps=RECIPE["warmup_ratio"],
         weight_decay=0.01,

@@ -20,7 +20,7 @@ from spacy.tokens import DocBin
 
 from pressgang.document import Document, Entity
 
-EPOCHS = 8
+EPOCHS = 6
 BATCH_WORDS = 2000
 LEARNING_RATE = 2e-4
 MAX_STEPS = 8000
@@ -79,7 +79,7 @@ def _configure(job: Job, *, n_words: int) -> tuple[Any, dict[str, Any]]:
     from pressgang.pretrained import locate  # needs safetensors, which spaCy alone does not bring
 
     epoch = max(1, math.ceil(1.2 * n_words / BATCH_WORDS))  # 1.2: marks are words of their own
-    steps = job.max_steps or EPOCHS * epoch
+    steps = job.max_steps or EPOCHS * job.passes * epoch
     config["components"]["transformer"]["model"]["name"] = locate(ENCODER)
     return config, {
         "training.seed": job.seed,
