@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pressgang"
 HEAVY = {"torch", "transformers", "accelerate", "label_studio_sdk", "onnx", "onnxscript"}
 MAY_IMPORT_TORCH = {"model", "objective", "runtime", "stages", "training", "experiments"} | {
-    *("pretrained", "warm_start", "cross_validation", "graphs", "export"),
+    *("pretrained", "warm_start", "cross_validation", "graphs", "export", "transformers_model"),
 }
 WITHOUT_TORCH = [
     *("document", "schema", "config", "corpus", "splits", "segmentation", "encoding", "windows"),

@@ -141,7 +141,7 @@ def train(
             [str(word) for word in command],
             stdout=file,
             stderr=subprocess.STDOUT,
-            env=_variables(root, threads),
+            env=variables(root, threads),
         ).returncode
     if code:
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -178,7 +178,7 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _variables(root: Path, threads: int) -> dict[str, str]:
+def variables(root: Path, threads: int) -> dict[str, str]:
     """The variables a peer runs with: our modules, no network, no GPU, few threads."""
     threading = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return (

@@ -13,7 +13,7 @@ from pressgang.config import ModelConfig
 from pressgang.encoding import N_SHAPES
 from pressgang.pairing import N_SENTENCE_DISTANCES
 
-_GAP_EDGES = (1, 2, 3, 5, 8, 16, 32, 64)
+GAP_EDGES = (1, 2, 3, 5, 8, 16, 32, 64)
 
 
 class JointModel(nn.Module):
@@ -111,14 +111,14 @@ class PairHead(nn.Module):
         self.from_product = nn.Linear(pair_width, pair_width)
         self.from_between = nn.Linear(width, pair_width)
         self.nothing_between = nn.Parameter(torch.zeros(width))
-        self.gap_embedding = nn.Embedding(2 * (len(_GAP_EDGES) + 1), pair_width)
+        self.gap_embedding = nn.Embedding(2 * (len(GAP_EDGES) + 1), pair_width)
         self.sentence_embedding = nn.Embedding(N_SENTENCE_DISTANCES, pair_width)
         nn.init.zeros_(self.gap_embedding.weight)
         nn.init.zeros_(self.sentence_embedding.weight)
         self.out = nn.Linear(pair_width, n_relations)
         self.dropout = nn.Dropout(config.dropout)
         self.gap_edges: Tensor
-        self.register_buffer("gap_edges", torch.tensor(_GAP_EDGES), persistent=False)
+        self.register_buffer("gap_edges", torch.tensor(GAP_EDGES), persistent=False)
 
     def forward(
         self,
@@ -197,7 +197,7 @@ class PairHead(nn.Module):
         context = range_maximum(table, window, start, torch.maximum(end, start + 1))
         context = torch.where((gap > 0).unsqueeze(-1), context, self.nothing_between)
         bucket = (gap.unsqueeze(-1) >= self.gap_edges).sum(dim=-1)
-        return context, bucket + (first_h > first_t).long() * (len(_GAP_EDGES) + 1)
+        return context, bucket + (first_h > first_t).long() * (len(GAP_EDGES) + 1)
 
 
 def as_tensors(batch: WindowBatch | SpanBatch, device: torch.device) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,13 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
+def encoder_record(model: JointModel) -> dict[str, Any]:
+    """The configuration of a model's encoder as JSON types."""
+    record: dict[str, Any] = json.loads(model.encoder.config.to_json_string(use_diff=False))
+    record.pop("_name_or_path", None)  # a path of the machine that trained
+    return record
+
+
 class TorchRuntime:
     """A trained `JointModel` for prediction, on a CPU or a GPU."""
 
@@ -74,9 +82,7 @@ class TorchRuntime:
         """Write the weights and the encoder's configuration."""
         state = {name: t.detach().cpu().contiguous() for name, t in self.model.state_dict().items()}
         save_file(state, folder / "model.safetensors")
-        encoder_config = json.loads(self.model.encoder.config.to_json_string(use_diff=False))
-        encoder_config.pop("_name_or_path", None)  # a path of the machine that trained
-        write_json(folder / "encoder.json", encoder_config)
+        write_json(folder / "encoder.json", encoder_record(self.model))
 
     @classmethod
     def load(
