@@ -22,7 +22,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from pressgang.calibration import Calibration
 from pressgang.config import RunConfig, from_mapping
@@ -33,7 +33,7 @@ from pressgang.runtime import TorchRuntime, encoder_record
 from pressgang.schema import Schema
 
 
-class PressgangConfig(PretrainedConfig):  # type: ignore[misc]
+class PressgangConfig(PretrainedConfig):
     """What a model is, but for its weights.
 
     `encoder` is the encoder's configuration, `schema` a `Schema`, `settings` a `RunConfig` and
@@ -62,7 +62,7 @@ class PressgangConfig(PretrainedConfig):  # type: ignore[misc]
 
 
 @dataclass
-class PressgangOutput(ModelOutput):  # type: ignore[misc]
+class PressgangOutput(ModelOutput):
     """Hidden states `[B, T, D]`, tag logits `[B, W, n_tags]`, and `[P, n_relations]` for pairs."""
 
     hidden: Tensor | None = None
@@ -70,7 +70,7 @@ class PressgangOutput(ModelOutput):  # type: ignore[misc]
     relation_logits: Tensor | None = None
 
 
-class PressgangModel(PreTrainedModel):  # type: ignore[misc]
+class PressgangModel(PreTrainedModel):
     """A `JointModel` that `save_pretrained`, `from_pretrained` and `push_to_hub` know."""
 
     config_class = PressgangConfig
