@@ -21,6 +21,7 @@ from pressgang import cli
 from pressgang.corpus import read_documents, write_documents
 from pressgang.document import Document
 from pressgang.extractor import Extractor
+from pressgang.least_scores import LeastScores
 from pressgang.formats import parquet
 from pressgang.prediction import FAILED
 from pressgang.writers import Form
@@ -176,16 +177,18 @@ def test_what_scores_too_little_is_left_out_and_counted(
     assert run(*arguments, "--output", tmp_path / "all")[0] == 0
     scores = sorted(e.score or 0.0 for d in predicted(tmp_path / "all") for e in d.entities)
     least = (scores[1] + scores[2]) / 2
+    kept = [LeastScores(entity=least).apply(d) for d in predicted(tmp_path / "all")]
+    n_kept = sum(len(d.relations) for d in kept)
+    n_lost = sum(len(d.relations) for d in predicted(tmp_path / "all")) - n_kept
     outputs = (tmp_path / "some", tmp_path / "some.jsonl")
     for output in outputs:
-        options = ("--min-score", least, "--min-relation-score", 1, "--output", output)
+        options = ("--min-score", least, "--min-relation-score", 0.01, "--output", output)
         status, _, err = run(*arguments, *options)
         assert status == 0
-        n_relations = sum(len(d.relations) for d in court_reports)
         words = " ".join(err.split())
-        assert f"5 documents, {len(scores) - 2} entities, 0 relations in" in words
-        assert f"2 entities, {n_relations} relations left out: they score less" in words
-    assert predicted(tmp_path / "some") == list(read_documents(outputs[1]))
+        assert f"5 documents, {len(scores) - 2} entities, {n_kept} relations in" in words
+        assert f"2 entities, {n_lost} relations left out: they score less" in words
+    assert predicted(tmp_path / "some") == kept == list(read_documents(outputs[1]))
     again = (*arguments, "--output", tmp_path / "some", "--resume")
     assert_one_line(run(*again), "begun with other output")
     assert_one_line(run(*arguments, "--min-score", 50), "an entity is 50.0, expected 0 to 1")
@@ -203,7 +206,9 @@ def test_a_run_that_cannot_go_on_says_so(
     (corpus / "new.txt").write_text("Osh")
     assert_one_line(run(*resume), "begun with other inputs")
     assert_one_line(run(*arguments, tmp_path / "a.jsonl", "--resume"), "needs --output with a fold")
-    assert_one_line(run("predict", "--resume", "--output", tmp_path / "o"), "standard input again")
+    assert_one_line(
+        run("predict", "--resume", "--output", tmp_path / "o"), "cannot read standard input"
+    )
     assert_one_line(run(*arguments, corpus / "out"), "lies within the input")
 
 
