@@ -27,6 +27,8 @@ WITHOUT_TORCH = [
     *("label_studio.predictions", "sources", "shards", "writers", "progress"),
     "least_scores",
     *(f"formats.{name}" for name in ("conll", "docbin", "graphml", "parquet", "tables")),
+    *("studio.client", "studio.project", "studio.pull"),
+    *("studio.backend.proposals", "studio.backend.http", "studio.backend.state"),
 ]
 """Modules that reach no module with torch in it, not even by an import inside a function."""
 
@@ -100,11 +102,14 @@ def modules_loaded_by(statement: str) -> set[str]:
     return set(run.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["pressgang", "pressgang.extractor", "pressgang.cli"])
+@pytest.mark.parametrize(
+    "module", ["pressgang", "pressgang.extractor", "pressgang.cli", "pressgang.studio.commands"]
+)
 def test_importing_does_not_load_torch(module: str) -> None:
     loaded = modules_loaded_by(f"import {module}")
     assert "pressgang" in loaded
-    assert not loaded & (HEAVY | {"datasets", "matplotlib", "pyarrow", "ray", "spacy"})
+    slow = {"datasets", "matplotlib", "pyarrow", "ray", "spacy", "httpx", "fastapi", "uvicorn"}
+    assert not loaded & (HEAVY | slow)
 
 
 def test_no_module_needs_itself() -> None:
@@ -147,12 +152,21 @@ def test_scores_compare_documents_and_know_no_window(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(TREES))
 def test_only_the_command_line_and_its_data_import_label_studio(name: str) -> None:
     may_import = {"cli", "run_data", "shipping", "prediction", "writers"}
-    if name not in may_import and not name.startswith("label_studio"):
+    if name not in may_import and not name.startswith(("label_studio", "studio")):
         assert not any(module.startswith("label_studio") for module in own_imports(name))
 
 
 def test_nothing_imports_the_command_line() -> None:
     assert not [name for name in TREES if "cli" in own_imports(name)]
+
+
+def test_one_module_speaks_with_the_server() -> None:
+    assert [name for name in TREES if "label_studio_sdk" in outside(name)] == ["studio.client"]
+
+
+@pytest.mark.parametrize("name", [name for name in TREES if name.startswith("label_studio")])
+def test_the_formats_know_no_network(name: str) -> None:
+    assert not any(module.startswith("studio") for module in own_imports(name))
 
 
 @pytest.mark.parametrize("name", sorted(TREES))

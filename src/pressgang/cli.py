@@ -30,6 +30,7 @@ from pressgang.run_data import (
 )
 from pressgang.shipping import shipping
 from pressgang.sources import STANDARD_INPUT
+from pressgang.studio.commands import studio
 from pressgang.writers import Form
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app = typer.Typer(
     help="Train, evaluate and use entity and relation models from Label Studio projects.",
 )
 app.add_typer(shipping)
+app.add_typer(studio, name="studio")
 _messages = Console(stderr=True, markup=False, highlight=False)
 
 Config = Annotated[Path, typer.Option(help="Run configuration, TOML.")]
@@ -215,17 +217,13 @@ def agreement(
     *,
     show: Annotated[bool, typer.Option(help="List every difference, tab-separated.")] = False,
 ) -> None:
-    """Say how far two annotations of the same documents agree: strict F1, by label."""
-    from pressgang.agreement import agreement_table, differences
+    """Say how far two annotations of the same documents agree: strict F1 and kappa, by label."""
+    from pressgang.agreement import print_pair
 
     labels = _labels(labeling_config)
     one, two = (read_exports(files_in([path]), config=labels) for path in (first, second))
     tell_problems([one, two], _messages)
-    Console().print(agreement_table(one.documents, two.documents))
-    if show:
-        for d in differences(one.documents, two.documents):
-            fields = (d.document, str(d.start), f"only in the {d.only_in}", d.what)
-            print("\t".join(map(printable, fields)))  # noqa: T201
+    print_pair(one.documents, two.documents, ("the first", "the second"), show=show)
 
 
 @app.command()

@@ -26,6 +26,7 @@ from pressgang.document import Document
 from pressgang.evaluation import Report, evaluate
 from pressgang.experiments import describe, predict_both
 from pressgang.files import write_json
+from pressgang.label_quality import write_spots
 from pressgang.schema import Schema
 from pressgang.splits import Fold, folds, shared_runs
 
@@ -172,6 +173,7 @@ def _run_fold(
     for side, predicted in predict_both(trained.extractor, baseline, fold.test).items():
         write_documents(place / f"{side}.jsonl", predicted)
     write_json(place / "seen.json", sorted(baseline.lexicon))
+    write_spots(place / "spots.json", trained.extractor, fold.test)
     seconds = round(time.perf_counter() - started, 1)
     done = {"seconds": seconds, "device": trained.device, "precision": trained.precision}
     done |= {

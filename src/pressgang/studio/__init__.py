@@ -1,0 +1,1 @@
+"""The loop with a running Label Studio: what `pressgang studio` does over the network."""
