@@ -123,7 +123,7 @@ def train(
     trial = limit is not None or max_steps is not None
     folder = run_folder(root, peer.name, part, trial=trial)
     done = read_run(folder, part)
-    if done and done["recipe"]["passes"] >= passes and not trial:
+    if not trial and done and done["recipe"]["passes"] >= passes:
         say(f"{peer.name}, {part.protocol} {part.number}: done before")
         return
     python = environment(peer, root)

@@ -17,8 +17,9 @@ from pressgang.scoring import Counts, bootstrap_difference
 
 HEADER = """# Side by side with other packages
 
-Other packages, trained on the same documents from the same encoder and scored by the same scorer.
-`README.md` says what each was given; this file is written by `python eval/benchmark/run.py table`.
+Other packages, trained on the same documents, from the same encoder where they take one, and scored
+by the same scorer. `README.md` says what each was given; this file is written by
+`python eval/benchmark/run.py table`.
 Scores are strict micro F1 over whole documents, as in `eval/report.md`: an entity is correct if its
 first and last character and its label are; a relation if its label, its direction and both its
 entities are. The interval is the 95 % percentile bootstrap over articles. *Ahead by* is how far the
@@ -67,8 +68,9 @@ def render_card(record: Mapping[str, Any]) -> str:
         else "No other package was run yet."
     )
     return (
-        f"Each {PROTOCOLS[protocol]}, from the same encoder and scored by the same scorer: strict "
-        f"micro F1 with its 95 % interval. {which}\n\n" + markdown_table(["", *KINDS], table) + "\n"
+        f"Each {PROTOCOLS[protocol]}, from the same encoder where it takes one, and scored by the "
+        f"same scorer: strict micro F1 with its 95 % interval. {which}\n\n"
+        f"{markdown_table(['', *KINDS], table)}\n"
     )
 
 
