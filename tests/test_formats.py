@@ -105,8 +105,8 @@ def read_docbin(paths: Sequence[Path], _: Sequence[Document]) -> Iterator[Docume
         kept = doc.user_data["pressgang"]
         spans = list(doc.spans["entities"]) if "entities" in doc.spans else []
         entities = [
-            Entity(span.start_char, span.end_char, span.label_, score)
-            for span, score in zip(spans, kept["scores"], strict=True)
+            Entity(span.start_char, span.end_char, span.label_, entity.get("score"))
+            for span, entity in zip(spans, kept["entities"], strict=True)
         ]
         if not any(a.overlaps(b) for a in entities for b in entities if a is not b):
             assert [(e.start_char, e.end_char, e.label_) for e in doc.ents] == [

@@ -14,6 +14,7 @@ from spacy.tokens.underscore import Underscore
 
 from pressgang.document import Document, Entity, Relation
 from pressgang.extractor import Extractor
+from pressgang.formats.docbin import write_docbin
 
 TEXTS = [
     "Askar Usenov was jailed in Osh.",
@@ -119,6 +120,17 @@ def test_a_doc_from_disk_keeps_relations_and_scores(nlp: Language, tmp_path: Pat
         (r.head.text, r.label, r.tail.text, r.score) for r in doc._.relations
     ]
     assert [e._.score for e in read.ents] == [e._.score for e in doc.ents]
+
+
+def test_a_docbin_that_predict_wrote_has_its_relations(
+    nlp: Language, court_reports: list[Document], tmp_path: Path
+) -> None:
+    write_docbin(tmp_path / "docs.spacy", court_reports)
+    docs = list(DocBin().from_disk(tmp_path / "docs.spacy").get_docs(nlp.vocab))
+    assert [doc._.document for doc in docs] == court_reports
+    assert [(r.head.text, r.label, r.tail.text) for doc in docs for r in doc._.relations] == [
+        (d.surface(r.head), r.label, d.surface(r.tail)) for d in court_reports for r in d.relations
+    ]
 
 
 def test_a_doc_that_was_never_read_has_nothing(nlp: Language) -> None:

@@ -21,13 +21,13 @@ from spacy.util import minibatch
 
 import pressgang
 from pressgang.document import Document, Entity, Relation
+from pressgang.formats.docbin import USER_DATA_KEY, user_data
 
 if TYPE_CHECKING:
     from pressgang.extractor import Extractor
 
 # No `from __future__ import annotations` here: spaCy checks the factory's settings by its types.
 
-_USER_DATA = "pressgang"
 _UNALIGNED = (
     "an entity begins or ends inside a spaCy token: it is not in doc.ents but in doc._.unaligned, "
     "with its relations; the component counts such entities in n_unaligned"
@@ -56,19 +56,17 @@ class SpacyComponent:
 
     def __call__(self, doc: Doc) -> Doc:
         """The Doc with what was found in it."""
-        return self._write(doc, self.extractor.predict(doc.text))
+        return next(self.pipe([doc]))
 
     def pipe(self, docs: Iterable[Doc], *, batch_size: int = 1000) -> Iterator[Doc]:
         """The Docs with what was found in them, in order, `batch_size` of them read at a time."""
         for batch in minibatch(docs, batch_size):
-            found = self.extractor.predict_many(doc.text for doc in batch)
+            found = self.extractor.predict_many(Document("", doc.text) for doc in batch)
             for doc, document in zip(batch, found, strict=True):
                 yield self._write(doc, document)
 
     def _write(self, doc: Doc, found: Document) -> Doc:
-        record = found.to_dict()
-        # Plain types: a Doc with Spans in its user data could not be written to disk.
-        doc.user_data[_USER_DATA] = {name: record[name] for name in ("entities", "relations")}
+        doc.user_data[USER_DATA_KEY] = user_data(found)
         document = _document(doc)
         spans = _spans(doc, document)
         doc.ents = tuple(spans.values())
@@ -111,11 +109,11 @@ def _claim_attributes() -> None:
 
 
 def _document(doc: Doc) -> Document:
-    """Everything that was found in a Doc; nothing before the component has seen it."""
-    found = doc.user_data.get(_USER_DATA, {})
+    """What the component found in a Doc, or `write_docbin` wrote with it; else nothing."""
+    found = doc.user_data.get(USER_DATA_KEY, {"id": ""})
     # A DocBin gives tuples back for lists.
     marked = {name: list(found.get(name, ())) for name in ("entities", "relations")}
-    return Document.from_dict({"id": "", "text": doc.text} | marked)
+    return Document.from_dict({"id": found["id"], "text": doc.text} | marked)
 
 
 def _relations(doc: Doc) -> tuple[SpanRelation, ...]:

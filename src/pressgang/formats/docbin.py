@@ -18,8 +18,8 @@ def write_docbin(path: Path, documents: Iterable[Document]) -> None:
     """Write the documents as a DocBin; it is held in memory until it is written.
 
     `doc.text` is the text. `doc.spans["entities"]` holds all entities in order, `doc.ents` the
-    longest of those that overlap. `doc.user_data["pressgang"]` holds `id`, `scores` of the
-    entities, and `relations` as in the JSON Lines: head and tail are positions in the spans.
+    longest of those that overlap. `doc.user_data["pressgang"]` is what `user_data` gives; head and
+    tail of relations are positions in the spans.
     """
     from spacy.tokens import DocBin
     from spacy.vocab import Vocab
@@ -28,6 +28,15 @@ def write_docbin(path: Path, documents: Iterable[Document]) -> None:
     for document in documents:
         found.add(_doc(document, vocab))
     found.to_disk(path)
+
+
+def user_data(document: Document) -> dict[str, Any]:
+    """What a Doc keeps of its document: `id`, `entities` and `relations` as in the JSON Lines.
+
+    Plain types: a Doc with Spans in its user data could not be written to disk.
+    """
+    record = document.to_dict()
+    return {name: record[name] for name in ("id", "entities", "relations")}
 
 
 def _doc(document: Document, vocab: Any) -> Any:
@@ -41,12 +50,7 @@ def _doc(document: Document, vocab: Any) -> Any:
     spans = [Span(doc, starts[e.start], ends[e.end], e.label) for e in document.entities]
     doc.spans[SPANS_KEY] = spans
     doc.ents = filter_spans(spans)
-    record = document.to_dict()
-    doc.user_data[USER_DATA_KEY] = {
-        "id": document.id,
-        "scores": [entity.get("score") for entity in record["entities"]],
-        "relations": record["relations"],
-    }
+    doc.user_data[USER_DATA_KEY] = user_data(document)
     return doc
 
 
