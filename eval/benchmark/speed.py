@@ -29,6 +29,7 @@ from pressgang.document import Document
 from pressgang.files import write_json
 from pressgang.segmentation import sentence_starts
 
+OURS = "pressgang"
 MOST_WORDS = 20
 LEAST_WORDS = 5
 """Words of a short sentence."""
@@ -66,13 +67,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "threads": arguments.threads,
     }
     bench = Bench(arguments.root, given, arguments.threads)
-    versions = {name: bench.run(name, "prepare")["versions"] for name in arguments.systems}
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in arguments.systems}
+    names = [OURS, *arguments.beside]
+    versions = {name: bench.run(name, "prepare")["versions"] for name in names}
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(arguments.rounds):
-        for name in arguments.systems:
+        for name in names:
             runs[name].append(bench.run(name, "read"))
             say(f"round {number + 1}: {name}: {_rate(runs[name][-1])} words a second")
-    growth = bench.run("pressgang", "growth", documents=arguments.documents)
+    growth = bench.run(OURS, "growth", documents=arguments.documents)
     return {
         "machine": machine(),
         "load_before": bench.load_before,
@@ -89,7 +91,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "versions": versions,
         "runs": runs,
         "growth": growth,
-        "ceiling": bench.run("pressgang", "ceiling"),
+        "ceiling": bench.run(OURS, "ceiling"),
     }
 
 
@@ -159,7 +161,8 @@ def _manifest(model: Path) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", type=Path, required=True, help="folder of the model to measure")
-    parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
+    others = [name for name in SYSTEMS if name != OURS]
+    parser.add_argument("--beside", nargs="*", choices=others, default=others, metavar="SYSTEM")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--words", type=int, default=200_000, help="of articles")

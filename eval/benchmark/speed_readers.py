@@ -105,14 +105,20 @@ def _load_token_classifier(setup: Setup) -> Read:
 
 def _prepare_gliner(setup: Setup, *, n_layers: int) -> None:
     from gliner import GLiNER
+    from transformers import AutoTokenizer
 
+    # Its marks must be in the tokenizer: else it would cut the word table down to our word pieces.
+    marks = ["[FLERT]", "<<ENT>>", "<<SEP>>"]
+    tokenizer = AutoTokenizer.from_pretrained(_our_encoder())
+    tokenizer.add_tokens(marks, special_tokens=True)
+    tokenizer.save_pretrained(setup.folder / "encoder")
     encoder = {
         "model_type": "deberta-v2",
         "hidden_size": 768,
         "num_hidden_layers": n_layers,
         "num_attention_heads": 12,
         "intermediate_size": 3072,
-        "vocab_size": 128100,
+        "vocab_size": 128100 + len(marks),
         "type_vocab_size": 0,
         "layer_norm_eps": 1e-7,
         "relative_attention": True,
@@ -125,15 +131,16 @@ def _prepare_gliner(setup: Setup, *, n_layers: int) -> None:
     }
     model = GLiNER.from_config(
         {
-            "model_name": _our_encoder(),  # only its tokenizer is read
+            "model_name": str(setup.folder / "encoder"),  # only its tokenizer is read
             "encoder_config": encoder,
+            "vocab_size": encoder["vocab_size"],
+            "class_token_index": tokenizer.convert_tokens_to_ids("<<ENT>>"),
             "hidden_size": 768,
             "span_mode": "markerV0",
             "max_width": 12,
             "max_len": GLINER_MAX_WORDS,
         },
         backbone_from_pretrained=False,
-        resize_token_embeddings=False,
     )
     model.save_pretrained(setup.folder)
 
@@ -141,9 +148,7 @@ def _prepare_gliner(setup: Setup, *, n_layers: int) -> None:
 def _load_gliner(setup: Setup) -> Read:
     from gliner import GLiNER
 
-    model = GLiNER.from_pretrained(
-        str(setup.folder), local_files_only=True, resize_token_embeddings=False
-    ).eval()
+    model = GLiNER.from_pretrained(str(setup.folder), local_files_only=True).eval()
     labels = [label.replace("_", " ").lower() for label in setup.labels]
 
     def find(texts: Sequence[str]) -> list[Any]:
