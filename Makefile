@@ -37,8 +37,9 @@ card: .venv/installed  ## model_card.md from the committed figures
 	$(BIN)/pressgang card --report eval/report.json --corpus annotations/CARD.md \
 	  --comparison eval/benchmark/card.md
 
-ship: .venv/installed  ## the trained model into the package, without torch, compared on the articles
-	$(BIN)/pressgang export $(MODEL) --output src/pressgang/shipped \
+ship: .venv/installed  ## a model of the whole corpus into the package, without torch
+	$(BIN)/pressgang train --config training/default.toml --everything --output models/shipped --resume
+	$(BIN)/pressgang export models/shipped --output src/pressgang/shipped \
 	  --data annotations/gold.json --labeling-config annotations/labeling_config.xml
 
 clean:

@@ -21,8 +21,8 @@ from pressgang import cli
 from pressgang.corpus import read_documents, write_documents
 from pressgang.document import Document
 from pressgang.extractor import Extractor
-from pressgang.least_scores import LeastScores
 from pressgang.formats import parquet
+from pressgang.least_scores import LeastScores
 from pressgang.prediction import FAILED
 from pressgang.writers import Form
 from tests.test_cli import Run, assert_one_line, model, run
