@@ -11,7 +11,7 @@ from pressgang.calibration import Calibration
 from pressgang.document import Document
 from pressgang.doubt import asking_all, doubt_many, order, tag_scores
 from pressgang.extractor import Extractor
-from pressgang.label_quality import find_spots
+from pressgang.label_quality import ASKED, find_spots
 from tests.conftest import mark
 
 FIRES = "A fire burned down three houses in the old town before dawn."
@@ -90,7 +90,7 @@ def test_tag_scores_are_those_that_entities_are_decoded_from(reporter: Extractor
 def test_asking_all_gives_every_allowed_pair(
     reporter: Extractor, court_reports: list[Document]
 ) -> None:
-    [found] = asking_all(reporter, least=1e-12).relate_many([court_reports[1]])
+    [found] = asking_all(reporter, least=ASKED).relate_many([court_reports[1]])
     pairs = {(r.head.label, r.label, r.tail.label) for r in found.relations}
     assert pairs == set(reporter.schema.triples)
     assert len(found.relations) == 2  # two persons, one place

@@ -26,8 +26,8 @@ from pressgang.splits import text_key
 from pressgang.tagging import Floats, decode, entity_of, spans_of, tags_of
 
 SUSPECT = 0.5
-_ASKED = 1e-12
-"""Probability of relations between labels that may not be so related is 0: those are not asked."""
+ASKED = 1e-37
+"""Only relations between labels that are never so related have a lower probability, which is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def find_spots(extractor: Extractor, documents: Iterable[Document]) -> Iterator[
     The model must not have been trained on the documents. Marks that it cannot know, off the words
     or with labels unknown to it, are no spots.
     """
-    related = asking_all(extractor, least=_ASKED)
+    related = asking_all(extractor, least=ASKED)
     for document in documents:
         [found] = related.relate_many([document])
         encoded, scores = tag_scores(extractor, document.text)
