@@ -24,7 +24,7 @@ from rich.console import Console
 from pressgang.document import Document
 from pressgang.splits import Fold
 from pressgang.studio.client import Studio, connect
-from tests.studio.conftest import Server
+from tests.studio.conftest import PATIENCE, Server
 
 LABELS = """<View>
   <Relations><Relation value="JAILED_IN"/><Relation value="FLED"/></Relations>
@@ -89,7 +89,7 @@ def serve(model: Path, tmp_path: Path) -> Serve:
             )
         backend = Backend(f"http://127.0.0.1:{port}", process, tmp_path / "serve.log")
         try:
-            until(lambda: answers(backend), 180)
+            until(lambda: answers(backend), PATIENCE)
             yield backend
         finally:
             if process.poll() is None:
