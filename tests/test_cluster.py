@@ -31,7 +31,6 @@ def two_cpus() -> Iterator[None]:
         object_store_memory=200 * 1024**2,
         include_dashboard=False,
         log_to_driver=False,
-        _node_ip_address="127.0.0.1",
     )
     yield
     ray.shutdown()

@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +23,7 @@ from pressgang.batches import View
 from pressgang.config import DecodingConfig
 from pressgang.document import Document, Entity
 from pressgang.extractor import Extractor
+from pressgang.saved_model import TRAINED
 from tests.conftest import mark
 
 PAGES = sorted(Path("annotations/pages").glob("*.txt"))
@@ -289,13 +291,18 @@ def test_a_saved_model_predicts_the_same(
     ("damage", "message"),
     [
         (lambda folder: shutil.rmtree(folder), "no pressgang model here"),
+        (lambda folder: _empty(folder), "no pressgang model here"),
+        (lambda folder: _rename_weights(folder), "model.safetensors is missing"),
         (lambda folder: (folder / "schema.json").unlink(), "schema.json is missing"),
         (lambda folder: (folder / "schema.json").write_text("{"), "damaged"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "damaged"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"abc"), "not the weights"),
         (lambda folder: _set_format(folder, 99), "format 99"),
     ],
-    ids=["gone", "missing file", "broken JSON", "no tokenizer", "broken weights", "other format"],
+    ids=[
+        *("gone", "empty", "renamed", "missing file"),
+        *("broken JSON", "no tokenizer", "broken weights", "other format"),
+    ],
 )
 def test_a_damaged_model_is_refused_in_one_line(
     reporter: Extractor, tmp_path: Path, damage: object, message: str
@@ -306,6 +313,29 @@ def test_a_damaged_model_is_refused_in_one_line(
     with pytest.raises(ValueError, match=re.escape(message)) as error:
         pressgang.load(folder)
     assert str(folder) in str(error.value)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(name=st.sampled_from(TRAINED), share=st.floats(0, 1, exclude_max=True))
+def test_a_model_with_a_file_cut_off_anywhere_is_refused(
+    trained: Path, name: str, share: float
+) -> None:
+    with TemporaryDirectory() as parent:
+        folder = Path(parent, "copy")
+        shutil.copytree(trained, folder)
+        content = (folder / name).read_bytes().rstrip()
+        (folder / name).write_bytes(content[: int(share * len(content))])
+        with pytest.raises(ValueError, match=re.escape(str(folder))):
+            pressgang.load(folder)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def _rename_weights(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")
 
 
 def _set_format(folder: Path, number: int) -> None:

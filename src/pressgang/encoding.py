@@ -110,8 +110,7 @@ class TextEncoder:
 def _bounded(sentences: Ints) -> Ints:
     """The sentence `[n_words]` of each word, numbered anew where one is too long."""
     begins = np.flatnonzero(np.diff(sentences, prepend=-1))
-    within = np.arange(len(sentences)) - np.repeat(begins, np.diff([*begins, len(sentences)]))
-    too_long = within // MAX_SENTENCE_WORDS
+    too_long = ranges(np.diff([*begins, len(sentences)])) // MAX_SENTENCE_WORDS
     if not too_long.any():
         return sentences
     return np.cumsum(np.diff(sentences, prepend=0) + (np.diff(too_long, prepend=0) > 0))

@@ -91,9 +91,9 @@ def predict_inputs(paths: Sequence[Path], request: Request, *, console: Console)
         option = "--resume" if request.resume else "--engine ray"
         raise ValueError(f"{option} cannot read standard input; expected files or folders")
     model = find_model(request.model)
-    version = folder_sha256(model, _MODEL_FILES) if model.is_dir() else ""
     on_ray = request.engine is EngineName.RAY  # whose workers have a GPU; this process may not
     extractor = Extractor.load(model, device="cpu" if on_ray else request.device)
+    version = folder_sha256(model, _MODEL_FILES)
     if request.form is Form.TEXT and request.output is None:
         screen = Console(highlight=False)
         found = _Stream(extractor, inputs, request.least, console)
