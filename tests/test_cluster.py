@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -49,8 +50,12 @@ def lines(court_reports: list[Document], tmp_path: Path) -> Path:
 
 def workers() -> list[psutil.Process]:
     """The processes of this test's cluster that hold a model."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "_Worker" in child.name()]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # others come and go
+            if "_Worker" in child.name():
+                found.append(child)
+    return found
 
 
 @pytest.mark.slow
