@@ -144,7 +144,7 @@ def _predict(
         list(labels),
         relations=list(relations),
         threshold=THRESHOLD,
-        batch_size=RECIPE["batch"],
+        batch_size=1,  # memory grows with the square of the spans that are found in a batch
         return_relations=True,
     )
     for piece, spans, pairs in zip(pieces, entities, related, strict=True):

@@ -116,7 +116,7 @@ def _trimmed(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     trimmed = {key: batch[key][:, :size] for key in ("input_ids", "position_ids")}
     trimmed["attention_mask"] = batch["attention_mask"][:, :size, :size]
     trimmed["labels"] = batch["labels"][:, : size // 2]
-    return batch | trimmed
+    return batch | {key: value.contiguous() for key, value in trimmed.items()}
 
 
 def _predict(model: Any, documents: list[Document]) -> list[Document]:
