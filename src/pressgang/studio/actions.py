@@ -156,9 +156,10 @@ def server(data: Path | None, *, port: int, email: str) -> Iterator[Studio]:
 def wait(project: Project, email: str) -> None:
     """Say where to label, and do nothing until Ctrl-C."""
     _messages.print(f"label at {project.address} as {email}; Ctrl-C stops the server")
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         local.wait()
-    _messages.print("stopping")
+    finally:
+        _messages.print("stopping")
 
 
 def _model(project: Project, folder: Path | None, device: str) -> tuple[Extractor, str]:

@@ -165,7 +165,9 @@ def sign_in(url: str, account: Account) -> str:
 
 def wait() -> None:
     """Do nothing until the process is told to stop."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A shell that starts a command in the background makes it deaf to SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
     while True:
         time.sleep(3600)
 
