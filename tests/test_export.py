@@ -253,6 +253,14 @@ def test_an_export_does_not_go_from_a_gpu_to_the_cpu_in_silence(
     assert asked == [both]
 
 
+def test_a_model_trained_into_the_folder_of_an_export_takes_its_place(
+    reporter: Extractor, exported: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(exported, tmp_path / "model")
+    reporter.save(tmp_path / "model")
+    assert not isinstance(pressgang.load(tmp_path / "model").runtime, OnnxRuntime)
+
+
 def test_what_is_no_trained_model_or_no_free_folder_is_not_exported(
     trained: Path, exported: Path, court_reports: list[Document], tmp_path: Path
 ) -> None:

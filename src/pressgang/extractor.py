@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pressgang.artefact import MANIFEST
 from pressgang.batches import View, span_batch, window_batch
 from pressgang.calibration import Calibration
 from pressgang.config import RunConfig
@@ -203,14 +204,15 @@ class Extractor:
     def save(self, folder: Path) -> None:
         """Write the model as a folder that `load` reads: safetensors for weights, else JSON.
 
-        `pressgang.json` goes first and comes last: a folder that holds it is whole.
+        `pressgang.json` goes first and comes last: a folder that holds it is whole. Of an export
+        that lay there no manifest stays.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / SETTINGS).unlink(missing_ok=True)
+        for name in (SETTINGS, MANIFEST, CALIBRATION):
+            (folder / name).unlink(missing_ok=True)
         self.runtime.save(folder)
         self.text_encoder.save(folder / TOKENIZER)
         write_json(folder / SCHEMA, self.schema.to_dict())
-        (folder / CALIBRATION).unlink(missing_ok=True)
         if self.calibration is not None:
             write_json(folder / CALIBRATION, self.calibration.to_dict())
         settings = {"format": FORMAT, "config": dataclasses.asdict(self.config)}
