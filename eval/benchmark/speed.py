@@ -1,9 +1,8 @@
 """Measure how fast pressgang and other packages read raw text, side by side in one run.
 
-    python eval/benchmark/speed.py --model MODEL
+    python eval/benchmark/speed.py
 
-MODEL is a folder that `pressgang export` wrote. Writes speed.md and speed.json beside this file;
-README.md says what is measured and how.
+Writes speed.md and speed.json beside this file; README.md says what is measured and how.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from systems import PEERS, environment, machine, say, variables
 
 from pressgang.document import Document
 from pressgang.files import write_json
+from pressgang.model_folders import find_model
 from pressgang.segmentation import sentence_starts
 
 OURS = "pressgang"
@@ -53,10 +53,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     Each round takes every system once, each in a fresh process, so that a machine that slows down
     or speeds up does so for all.
     """
+    model = find_model(arguments.model)
     gold, *_ = read_corpus(ANNOTATIONS)
     sentences = short_sentences(gold)
     given = {
-        "model": str(arguments.model.resolve()),
+        "model": str(model.resolve()),
         "labels": sorted({e.label for d in gold for e in d.entities}),
         "articles": [document.text for document in gold],
         "sentences": (sentences * (arguments.sentences // len(sentences) + 1))[
@@ -87,7 +88,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "words_of_sentences": sum(len(s.split()) for s in given["sentences"]),
             "articles": len(gold),
         },
-        "model": _manifest(arguments.model),
+        "model": _manifest(model),
         "versions": versions,
         "runs": runs,
         "growth": growth,
@@ -160,7 +161,7 @@ def _manifest(model: Path) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", type=Path, required=True, help="folder of the model to measure")
+    parser.add_argument("--model", help="a folder or an installed model, not the shipped one")
     others = [name for name in SYSTEMS if name != OURS]
     parser.add_argument("--beside", nargs="*", choices=others, default=others, metavar="SYSTEM")
     parser.add_argument("--rounds", type=int, default=5)
