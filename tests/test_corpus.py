@@ -56,7 +56,7 @@ def test_empty_lines_are_skipped_and_a_missing_id_is_the_line_number() -> None:
         ("[1, 2]", "expected an object with a text, not list"),
         ('"text"', "expected an object with a text, not str"),
         ("{}", "the field 'text' is missing"),
-        ('{"text": "a", "id": 7}', "id and text must be strings"),
+        ('{"text": "a", "id": 7.5}', "id and text must be strings"),
         ('{"text": "a", "entities": [{"start": 3, "end": 1, "label": "X"}]}', "reversed"),
         ('{"text": "a", "entities": [{"start": 0, "end": 9, "label": "X"}]}', "lies outside"),
     ],

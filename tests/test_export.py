@@ -280,13 +280,13 @@ def test_a_refused_export_leaves_nothing_behind(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The encoder's matrices lose all but their signs: the export must not pass."""
+    """The matrices lose all that is in them: the export must not pass."""
     from pressgang import quantization
 
-    def signs(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.sign(weight).astype(np.int8), np.abs(weight).max(axis=0).astype(np.float32)
+    def nothing(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(weight.shape, dtype=np.int8), np.ones(weight.shape[1], dtype=np.float32)
 
-    monkeypatch.setattr(quantization, "round_columns", signs)
+    monkeypatch.setattr(quantization, "round_columns", nothing)
     with pytest.raises(ValueError, match=r"the export is refused: entities fall from 1\.0000 to"):
         export(trained, tmp_path / "new", court_reports, least_width=TINY)
     assert list(tmp_path.iterdir()) == []
