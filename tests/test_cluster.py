@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 import time
@@ -32,6 +31,7 @@ def two_cpus() -> Iterator[None]:
         object_store_memory=200 * 1024**2,
         include_dashboard=False,
         log_to_driver=False,
+        _node_ip_address="127.0.0.1",
     )
     yield
     ray.shutdown()
@@ -50,12 +50,8 @@ def lines(court_reports: list[Document], tmp_path: Path) -> Path:
 
 def workers() -> list[psutil.Process]:
     """The processes of this test's cluster that hold a model."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # others come and go
-            if "_Worker" in child.name():
-                found.append(child)
-    return found
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "_Worker" in child.name()]
 
 
 @pytest.mark.slow

@@ -14,11 +14,11 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pressgang.extractor import Extractor
 from pressgang.shards import FoundShard, Shards, predict_shard
 
-_RESOURCES = {"auto": "CPU", "cpu": "CPU", "cuda": "GPU"}
 _Rows = dict[str, list[Any]]
 
 
@@ -40,26 +40,25 @@ def predict_on_ray(
 
     The cluster is the one that RAY_ADDRESS names, else one of this machine alone, which ends with
     the run. The model's folder must be there under its path on every machine; texts and results
-    need no shared disk. Raises ValueError if there is no such device, OSError if Ray gives up.
+    need no shared disk. Raises ValueError if there is no GPU for "cuda", OSError if Ray gives up.
     """
-    if device not in _RESOURCES:
-        raise ValueError(f"device {device!r}; expected {', '.join(_RESOURCES)}")
-    resource = _RESOURCES[device]
     _connect()
+    resource = "GPU" if device == "cuda" else "CPU"
     n_free = int(ray.cluster_resources().get(resource, 0))
     if not n_free:
         raise ValueError(f"--device {device}: the Ray cluster has no {resource}")
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     found = (
         ray.data.from_items([0])
         .map_batches(
             _read,
             fn_kwargs={"shards": shards, "folder": Path.cwd()},
             num_cpus=0,  # it waits for the workers most of the time
-            label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},
+            scheduling_strategy=here,
         )
         .map_batches(
             _Worker,
-            fn_constructor_args=(model.resolve(), "cuda" if resource == "GPU" else "cpu"),
+            fn_constructor_args=(model.resolve(), device),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=n_workers or n_free),
             **{f"num_{resource.lower()}s": 1},
@@ -83,11 +82,15 @@ def _read(_: _Rows, *, shards: Shards, folder: Path) -> Iterator[_Rows]:
 
 def _connect() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if not ray.is_initialized():
-        if "RAY_ADDRESS" in os.environ:
-            ray.init(log_to_driver=False)
-        else:
-            os.environ.setdefault("RAY_AUTH_MODE", "token")  # its ports are not on loopback alone
-            ray.init(address="local", include_dashboard=False, log_to_driver=False)
-    for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.WARNING)
+    if ray.is_initialized():
+        return
+    if "RAY_ADDRESS" in os.environ:
+        ray.init(log_to_driver=False)
+    else:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            _node_ip_address="127.0.0.1",
+        )
