@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pressgang.evaluation import Report
-from pressgang.reports import read_report
-from pressgang.scoring import Counts, Score, bootstrap_difference
+from pressgang.evaluation.evaluate import Report
+from pressgang.evaluation.reports import read_report
+from pressgang.evaluation.scoring import Counts, Score, bootstrap_difference
 
 FOLDER = Path(__file__).parent
 ARMS = {

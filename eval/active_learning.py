@@ -27,16 +27,16 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from pressgang.annotation.doubt import doubt_many, order
 from pressgang.config import RunConfig, TrainingConfig, WindowConfig
 from pressgang.document import Document
-from pressgang.doubt import doubt_many, order
-from pressgang.evaluation import evaluate
-from pressgang.experiments import describe
-from pressgang.figures import BLUE, ORANGE
+from pressgang.evaluation.evaluate import evaluate
+from pressgang.evaluation.figures import BLUE, ORANGE
 from pressgang.files import sha256, write_json
 from pressgang.label_studio.tasks import read_exports
+from pressgang.learning.experiments import describe
 from pressgang.schema import Schema
-from pressgang.segmentation import words
+from pressgang.text.segmentation import words
 
 FOLDER = Path(__file__).parent / "active_learning"
 DATA = sorted((Path(__file__).parents[1] / "annotations" / "authored").glob("*.json"))
@@ -75,7 +75,7 @@ def run(name: str, seed: int) -> str:
     """Label the pool in one order, with one seed, and keep the scores of each round."""
     import torch
 
-    from pressgang.training import train
+    from pressgang.learning.training import train
 
     torch.set_num_threads(1)
     documents = read_exports(DATA).documents

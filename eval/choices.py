@@ -76,13 +76,13 @@ def run(arm: str, seed: int, train: Path, dev: Path) -> str:
     """Train and score one arm with one seed, and keep the scores; a line on how it went."""
     import torch
 
-    from pressgang import training
     from pressgang.config import RunConfig, from_mapping
     from pressgang.document import Document
-    from pressgang.evaluation import evaluate
-    from pressgang.experiments import describe
+    from pressgang.evaluation.evaluate import evaluate
     from pressgang.files import sha256, write_json
     from pressgang.label_studio.tasks import read_exports
+    from pressgang.learning import training
+    from pressgang.learning.experiments import describe
     from pressgang.schema import Schema
 
     torch.set_num_threads(1)

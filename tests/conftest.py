@@ -11,9 +11,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before any import that would reach for the
 import pytest
 import torch
 
-from pressgang.calibration import Calibration
 from pressgang.document import Document, Entity, Relation
-from pressgang.extractor import Extractor
+from pressgang.model.calibration import Calibration
+from pressgang.model.extractor import Extractor
 from tests.encoders import build_encoder
 
 # Tiny models on two threads spend their time waiting for each other.
@@ -54,7 +54,7 @@ def reporter(
     bert: Path, court_reports: list[Document], tmp_path_factory: pytest.TempPathFactory
 ) -> Extractor:
     """A tiny model that knows the five documents by heart."""
-    from tests.test_training import config_for, run
+    from tests.learning.test_training import config_for, run
 
     config = config_for(bert, epochs=60, average_decay=0.9)
     return run(config, court_reports, tmp_path_factory.mktemp("reporter")).extractor
@@ -75,7 +75,7 @@ def exported(
     trained: Path, court_reports: list[Document], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A folder with the export of the tiny model."""
-    from pressgang import export
+    from pressgang.shipping import export
 
     folder = tmp_path_factory.mktemp("exported") / "model"
     with pytest.MonkeyPatch.context() as patched:

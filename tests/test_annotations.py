@@ -6,9 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 
+from pressgang.evaluation.splits import Fold, shared_runs
 from pressgang.label_studio.labeling_config import read_labeling_config
 from pressgang.label_studio.tasks import read_export
-from pressgang.splits import Fold, shared_runs
 
 FOLDER = Path("annotations")
 CONFIG = read_labeling_config(FOLDER / "labeling_config.xml")

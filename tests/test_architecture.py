@@ -15,22 +15,29 @@ from pressgang.label_studio.labeling_config import read_labeling_config
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pressgang"
 HEAVY = {"torch", "transformers", "accelerate", "label_studio_sdk", "onnx", "onnxscript"}
-MAY_IMPORT_TORCH = {"model", "objective", "runtime", "stages", "training", "experiments"} | {
-    *("pretrained", "warm_start", "cross_validation", "graphs", "export", "transformers_model"),
+CORE = {"config", "corpus", "document", "extras", "files", "printable", "schema"}
+FOLDERS = (
+    *("text", "formats", "label_studio", "model", "evaluation", "annotation", "learning"),
+    *("shipping", "bulk", "studio", "integrations"),
+)
+"""From the ground up: a folder imports the core, and of the folders only those before it."""
+
+MAY_IMPORT_TORCH = {
+    *("model.joint_model", "model.pretrained", "model.torch_runtime"),
+    *("learning.objective", "learning.stages", "learning.training", "learning.warm_start"),
+    *("learning.experiments", "learning.cross_validation"),
+    *("shipping.graphs", "shipping.export", "integrations.transformers_model"),
 }
-WITHOUT_TORCH = [
-    *("document", "schema", "config", "corpus", "splits", "segmentation", "encoding", "windows"),
-    *("tagging", "pairing", "batches", "scoring", "evaluation", "baseline", "colors", "html"),
-    *("reports", "model_card", "label_studio.tasks", "label_studio.summary", "augmentation"),
-    *("calibration", "reliability", "precision_recall", "figures", "suspects", "agreement"),
-    *("artefact", "onnx_runtime", "model_folders"),
-    *("label_studio.predictions", "sources", "shards", "writers", "progress"),
-    "least_scores",
-    *(f"formats.{name}" for name in ("conll", "docbin", "graphml", "parquet", "tables")),
+WITHOUT_TORCH = {
+    *("text", "formats", "label_studio", "evaluation"),
+    *("annotation.agreement", "annotation.suspects", "learning.augmentation"),
+    *("model.calibration", "model.artefact", "model.onnx_runtime", "model.folders"),
+    *(f"bulk.{name}" for name in ("sources", "shards", "writers", "progress", "least_scores")),
     *("studio.client", "studio.project", "studio.pull"),
     *("studio.backend.proposals", "studio.backend.http", "studio.backend.state"),
-]
-"""Modules that reach no module with torch in it, not even by an import inside a function."""
+    *CORE,
+}
+"""Folders and modules that reach no torch, not even by an import inside a function."""
 
 
 def module_name(path: Path) -> str:
@@ -43,6 +50,11 @@ TREES = {
     module_name(path): ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted(PACKAGE.rglob("*.py"))
 }
+
+
+def part(name: str) -> str:
+    """The folder of a module, `core`, or a file above the folders; the face is the empty name."""
+    return "core" if name in CORE else name.partition(".")[0]
 
 
 def nodes(tree: ast.AST) -> Iterator[ast.AST]:
@@ -77,6 +89,12 @@ def own_imports(name: str) -> set[str]:
     return found
 
 
+def imported_parts(wanted: str) -> set[str]:
+    """What the modules of a part import of other parts, the core aside."""
+    modules = [name for name in TREES if part(name) == wanted]
+    return {part(module) for name in modules for module in own_imports(name)} - {wanted, "core"}
+
+
 def reached(name: str) -> set[str]:
     """The modules of the package that one needs, directly or through others."""
     found, waiting = set(), [name]
@@ -103,7 +121,8 @@ def modules_loaded_by(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["pressgang", "pressgang.extractor", "pressgang.cli", "pressgang.studio.commands"]
+    "module",
+    ["pressgang", "pressgang.model.extractor", "pressgang.cli", "pressgang.studio.commands"],
 )
 def test_importing_does_not_load_torch(module: str) -> None:
     loaded = modules_loaded_by(f"import {module}")
@@ -118,6 +137,35 @@ def test_no_module_needs_itself() -> None:
         list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(f"circular imports: {' -> '.join(error.args[1])}")
+
+
+def test_every_file_has_its_place() -> None:
+    assert {part(name) for name in TREES} == {"", "__main__", "cli", "core", *FOLDERS}
+
+
+def test_the_core_imports_no_folder() -> None:
+    assert imported_parts("core") == set()
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_folders_import_only_what_stands_before_them(folder: str) -> None:
+    face = {""} if folder in {"studio", "integrations"} else set()
+    assert imported_parts(folder) <= {*FOLDERS[: FOLDERS.index(folder)], *face}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_says_what_it_imports_and_nothing_else(folder: str) -> None:
+    (statement,) = TREES[folder].body
+    assert isinstance(statement, ast.Expr)
+    said = (ast.get_docstring(TREES[folder]) or "").rpartition("; imports ")[2]
+    named = set(re.findall(r"`(\w+)`", said))
+    assert named or said in {"no folder.", "any folder."}
+    if said != "any folder.":
+        assert named == imported_parts(folder) - {""}
+
+
+def test_the_face_imports_the_model_alone() -> None:
+    assert imported_parts("") == {"model"}
 
 
 def test_every_import_from_the_package_is_a_module_of_it() -> None:
@@ -136,37 +184,40 @@ def test_only_the_model_and_its_training_import_torch(name: str) -> None:
 
 
 def test_only_the_engine_of_ray_imports_ray() -> None:
-    assert [name for name in TREES if "ray" in outside(name)] == ["cluster"]
+    assert [name for name in TREES if "ray" in outside(name)] == ["bulk.cluster"]
 
 
-@pytest.mark.parametrize("name", WITHOUT_TORCH)
-def test_scores_and_pages_need_no_torch(name: str) -> None:
-    assert not reached(name) & MAY_IMPORT_TORCH
+@pytest.mark.parametrize("place", sorted(WITHOUT_TORCH))
+def test_scores_and_pages_need_no_torch(place: str) -> None:
+    modules = [name for name in TREES if place in {name, part(name)}]
+    assert modules
+    assert not [name for name in modules if reached(name) & MAY_IMPORT_TORCH]
 
 
-@pytest.mark.parametrize("name", ["scoring", "evaluation", "baseline"])
+@pytest.mark.parametrize("name", [name for name in TREES if part(name) == "evaluation"])
 def test_scores_compare_documents_and_know_no_window(name: str) -> None:
-    assert not reached(name) & {"encoding", "windows", "tagging", "pairing", "batches", "extractor"}
+    assert {module for module in reached(name) if part(module) == "text"} <= {"text.segmentation"}
 
 
 @pytest.mark.parametrize("name", sorted(TREES))
 def test_only_the_command_line_and_its_data_import_label_studio(name: str) -> None:
-    may_import = {"cli", "run_data", "shipping", "prediction", "writers"}
-    if name not in may_import and not name.startswith(("label_studio", "studio")):
-        assert not any(module.startswith("label_studio") for module in own_imports(name))
+    may_import = {"cli", "learning.run_data", "shipping.commands"}
+    may_import |= {"bulk.prediction", "bulk.writers"}
+    if name not in may_import and part(name) not in {"label_studio", "studio"}:
+        assert "label_studio" not in map(part, own_imports(name))
 
 
-def test_nothing_imports_the_command_line() -> None:
-    assert not [name for name in TREES if "cli" in own_imports(name)]
+def test_only_the_package_as_a_program_imports_the_command_line() -> None:
+    assert [name for name in TREES if "cli" in own_imports(name)] == ["__main__"]
 
 
 def test_one_module_speaks_with_the_server() -> None:
     assert [name for name in TREES if "label_studio_sdk" in outside(name)] == ["studio.client"]
 
 
-@pytest.mark.parametrize("name", [name for name in TREES if name.startswith("label_studio")])
+@pytest.mark.parametrize("name", [name for name in TREES if part(name) == "label_studio"])
 def test_the_formats_know_no_network(name: str) -> None:
-    assert not any(module.startswith("studio") for module in own_imports(name))
+    assert "studio" not in map(part, own_imports(name))
 
 
 @pytest.mark.parametrize("name", sorted(TREES))

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pressgang.document import Document
-from pressgang.evaluation import evaluate
+from pressgang.evaluation.evaluate import evaluate
 from pressgang.label_studio.labeling_config import read_labeling_config
 from pressgang.label_studio.tasks import read_export, read_exports
-from pressgang.segmentation import sentence_starts
+from pressgang.text.segmentation import sentence_starts
 
 FOLDER = Path("annotations")
 CONFIG = read_labeling_config(FOLDER / "labeling_config.xml")

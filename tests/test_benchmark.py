@@ -13,10 +13,10 @@ import pytest
 from pressgang.config import RunConfig
 from pressgang.corpus import read_documents, write_documents
 from pressgang.document import Document, Entity, Relation
-from pressgang.evaluation import evaluate
+from pressgang.evaluation.evaluate import evaluate
+from pressgang.evaluation.reports import read_report, write_report
+from pressgang.evaluation.splits import check_apart
 from pressgang.files import sha256
-from pressgang.reports import read_report, write_report
-from pressgang.splits import check_apart
 from tests.benchmark import ANN, BENCHMARK, BOB, GOLD, TEXT
 
 sys.path.append(str(BENCHMARK))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pressgang.document import Entity
-from pressgang.segmentation import words
+from pressgang.text.segmentation import words
 from tests.bio import decode, encodable, encode, tag_names
 
 ADA = words("Ada ran")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from pressgang import cli
 from pressgang.corpus import read_documents, write_documents
 from pressgang.document import Document
-from pressgang.extractor import Extractor
 from pressgang.label_studio.tasks import to_task
+from pressgang.model.extractor import Extractor
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -261,3 +262,12 @@ def test_evaluate_scores_predictions_made_elsewhere(
     write_documents(predictions, court_reports[1:])
     assert_one_line(run("evaluate", "--data", export, "--predictions", predictions), "'one'")
     assert_one_line(run("evaluate", "--data", export), "--model or --predictions")
+
+
+def test_the_package_is_a_program() -> None:
+    command = [sys.executable, "-m", "pressgang"]
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    assert "cross-validate" in shown.stdout
+    wrong = subprocess.run([*command, "check", "no.json"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "no.json" in wrong.stderr

@@ -3,8 +3,8 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-from pressgang.model_card import render_card
-from pressgang.reports import format_interval, read_report
+from pressgang.evaluation.model_card import render_card
+from pressgang.evaluation.reports import format_interval, read_report
 
 BEGIN = "<!-- figures: test_readme.py holds them against eval/report.json -->\n"
 END = "<!-- end of figures -->"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from pressgang.document import Document
-from pressgang.extractor import Extractor
-from pressgang.graphs import write_graphs
-from pressgang.runtime import TorchRuntime
+from pressgang.model.extractor import Extractor
+from pressgang.model.torch_runtime import TorchRuntime
+from pressgang.shipping.graphs import write_graphs
 
 sys.path.append(str(Path("eval/benchmark").resolve()))
 

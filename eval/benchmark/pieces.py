@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pressgang.document import Document, Entity, Relation
-from pressgang.segmentation import sentence_starts, words
+from pressgang.text.segmentation import sentence_starts, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def join(document: Document, pieces: Sequence[Piece], predicted: Sequence[Docume
 
 
 def word_offsets(text: str) -> list[tuple[int, int]]:
-    """Character offsets of the words of a text, as `pressgang.segmentation.words` finds them."""
+    """Character offsets of the words of a text, those that pressgang finds."""
     return [(int(start), int(end)) for start, end in words(text)]
 
 

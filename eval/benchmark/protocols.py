@@ -9,10 +9,10 @@ from typing import Any
 
 from pressgang.corpus import write_documents
 from pressgang.document import Document
+from pressgang.evaluation.splits import Fold, check_apart, folds
 from pressgang.files import sha256, write_json
 from pressgang.label_studio.labeling_config import read_labeling_config
 from pressgang.label_studio.tasks import read_exports
-from pressgang.splits import Fold, check_apart, folds
 
 PROTOCOLS = {
     "written": "trained on the documents written for training, tested on the articles",

@@ -11,10 +11,10 @@ from protocols import SEED, Part, parts
 from systems import PEERS, Peer, read_run, run_folder
 
 from pressgang.corpus import read_documents
-from pressgang.evaluation import DocumentScores, SystemScores, evaluate
+from pressgang.evaluation.evaluate import DocumentScores, SystemScores, evaluate
+from pressgang.evaluation.reports import read_report
+from pressgang.evaluation.scoring import Counts, MacroF1, Score
 from pressgang.files import sha256
-from pressgang.reports import read_report
-from pressgang.scoring import Counts, MacroF1, Score
 
 KINDS = ("entities", "relations")
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -26,8 +26,8 @@ from systems import PEERS, environment, machine, say, variables
 
 from pressgang.document import Document
 from pressgang.files import write_json
-from pressgang.model_folders import find_model
-from pressgang.segmentation import sentence_starts
+from pressgang.model.folders import find_model
+from pressgang.text.segmentation import sentence_starts
 
 OURS = "pressgang"
 MOST_WORDS = 20

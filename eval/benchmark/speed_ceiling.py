@@ -21,7 +21,7 @@ import numpy as np
 from speed_process import repeated
 
 import pressgang
-from pressgang.extractor import Extractor
+from pressgang.model.extractor import Extractor
 
 ENCODER_GRAPH = "encoder.onnx"
 INTEGER_PRODUCTS = ("MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")

@@ -218,7 +218,7 @@ def _read_pieces(
 def _our_encoder() -> str:
     from exchange import ENCODER
 
-    from pressgang.pretrained import locate
+    from pressgang.model.pretrained import locate
 
     return locate(ENCODER)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from speed_readers import SYSTEMS
 
+from pressgang.evaluation.reports import DASH, markdown_table
 from pressgang.files import atomic_text
-from pressgang.reports import DASH, markdown_table
 
 Run = Mapping[str, Any]
 

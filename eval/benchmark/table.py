@@ -11,9 +11,9 @@ from protocols import PROTOCOLS, SEED, read_counts
 from rows import KINDS, Row, read_rows, titles
 from systems import say
 
+from pressgang.evaluation.reports import DASH, format_interval, markdown_table
+from pressgang.evaluation.scoring import Counts, bootstrap_difference
 from pressgang.files import atomic_text, write_json
-from pressgang.reports import DASH, format_interval, markdown_table
-from pressgang.scoring import Counts, bootstrap_difference
 
 HEADER = """# Side by side with other packages
 

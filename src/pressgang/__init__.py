@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pressgang.document import Document, Entity, Relation
-from pressgang.model_folders import find_model
+from pressgang.model.folders import find_model
 
 if TYPE_CHECKING:
-    from pressgang.extractor import Extractor
+    from pressgang.model.extractor import Extractor
 
 __all__ = ["Document", "Entity", "Relation", "load", "predict"]
 
@@ -28,7 +28,7 @@ def load(model: str | Path | None = None, *, device: str = "auto") -> Extractor:
     Without one, that which PRESSGANG_MODEL names, else the one that is shipped with this package.
     `device` is "auto", "cpu" or "cuda". Raises ValueError if there is no model, or it is damaged.
     """
-    from pressgang.extractor import Extractor
+    from pressgang.model.extractor import Extractor
 
     return Extractor.load(find_model(model), device=device)
 

@@ -11,16 +11,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pressgang.bulk.least_scores import LeastScores
+from pressgang.bulk.prediction import SHARD_DOCUMENTS, EngineName, Request, predict_inputs
+from pressgang.bulk.sources import STANDARD_INPUT
+from pressgang.bulk.writers import Form
 from pressgang.config import RunConfig
 from pressgang.corpus import read_documents
 from pressgang.files import atomic_text
 from pressgang.label_studio.labeling_config import LabelingConfig, read_labeling_config
 from pressgang.label_studio.summary import render as render_reading
 from pressgang.label_studio.tasks import read_exports
-from pressgang.least_scores import LeastScores
-from pressgang.prediction import SHARD_DOCUMENTS, EngineName, Request, predict_inputs
-from pressgang.printable import printable
-from pressgang.run_data import (
+from pressgang.learning.run_data import (
     describe_files,
     files_in,
     read_gold,
@@ -28,10 +29,9 @@ from pressgang.run_data import (
     stop_if_unusable,
     tell_problems,
 )
-from pressgang.shipping import shipping
-from pressgang.sources import STANDARD_INPUT
+from pressgang.printable import printable
+from pressgang.shipping.commands import shipping
 from pressgang.studio.commands import studio
-from pressgang.writers import Form
 
 app = typer.Typer(
     add_completion=False,
@@ -92,9 +92,9 @@ def train(
     ] = False,
 ) -> None:
     """Train a model, and score it on the documents that the configuration holds out."""
-    from pressgang import experiments
-    from pressgang.reports import render_summary, write_report
-    from pressgang.splits import hold_out
+    from pressgang.evaluation.reports import render_summary, write_report
+    from pressgang.evaluation.splits import hold_out
+    from pressgang.learning import experiments
 
     settings = RunConfig.from_toml(config)
     if everything:
@@ -143,8 +143,8 @@ def cross_validate(
 
     Finished folds are kept under OUTPUT/folds; the same command goes on where it was stopped.
     """
-    from pressgang import cross_validation
-    from pressgang.reports import render_summary, write_report
+    from pressgang.evaluation.reports import render_summary, write_report
+    from pressgang.learning import cross_validation
 
     settings = RunConfig.from_toml(config)
     given = read_run_data(settings, data, strict=strict, console=_messages)
@@ -173,9 +173,10 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Score a model, or predictions made elsewhere, on gold documents."""
-    from pressgang import evaluation, experiments
-    from pressgang.reports import render_summary, write_report
-    from pressgang.splits import text_key
+    from pressgang.evaluation.evaluate import evaluate as evaluate_documents
+    from pressgang.evaluation.reports import render_summary, write_report
+    from pressgang.evaluation.splits import text_key
+    from pressgang.learning import experiments
 
     if (model is None) == (predictions is None):
         raise ValueError("give either --model or --predictions")
@@ -197,7 +198,7 @@ def evaluate(
             run["protocol"] += f"; {warning}"
             _messages.print(f"warning: {warning}")
     else:
-        report = evaluation.evaluate(gold, read_documents(predictions or Path()))
+        report = evaluate_documents(gold, read_documents(predictions or Path()))
     run |= {
         "command": _command(),
         "problems": problems,
@@ -218,7 +219,7 @@ def agreement(
     show: Annotated[bool, typer.Option(help="List every difference, tab-separated.")] = False,
 ) -> None:
     """Say how far two annotations of the same documents agree: strict F1 and kappa, by label."""
-    from pressgang.agreement import print_pair
+    from pressgang.annotation.agreement import print_pair
 
     labels = _labels(labeling_config)
     one, two = (read_exports(files_in([path]), config=labels) for path in (first, second))
@@ -239,7 +240,7 @@ def suspects(
 
     Tab-separated. Predictions: those of `cross-validate` (OUTPUT/folds/*/predicted.jsonl).
     """
-    from pressgang.suspects import context, find_suspects
+    from pressgang.annotation.suspects import context, find_suspects
 
     gold = read_gold(exports, _labels(labeling_config), _messages)
     predicted = {d.id: d for path in predictions or () for d in read_documents(path)}
@@ -318,8 +319,8 @@ def card(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("model_card.md"),
 ) -> None:
     """Write the model card from a report and the record of its run."""
-    from pressgang.model_card import render_card
-    from pressgang.reports import read_report
+    from pressgang.evaluation.model_card import render_card
+    from pressgang.evaluation.reports import read_report
 
     scores, run = read_report(report)
     corpus_text = corpus.read_text(encoding="utf-8")

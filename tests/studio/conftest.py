@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pressgang import cli
-from pressgang.extractor import Extractor
+from pressgang.model.extractor import Extractor
 from pressgang.studio import local
 from pressgang.studio.client import Studio, connect
 from pressgang.studio.project import Project, init_project

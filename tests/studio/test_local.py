@@ -34,7 +34,7 @@ def test_up_leads_from_texts_to_a_page_with_tasks_and_stops_on_request(
 ) -> None:
     (tmp_path / "articles").mkdir()
     (tmp_path / "articles" / "one.txt").write_text("Askar was jailed in Osh.")
-    command = [sys.executable, "-m", "pressgang.cli", "studio", "up", str(tmp_path / "articles")]
+    command = [sys.executable, "-m", "pressgang", "studio", "up", str(tmp_path / "articles")]
     options = ["--data", data, "--port", 0, "--email", ACCOUNT.email, "--bare"]
     options += ["--labeling-config", config_file, "--title", "from nothing"]
     process = subprocess.Popen(

@@ -11,8 +11,8 @@ import pytest
 
 from pressgang.corpus import write_documents
 from pressgang.document import Document, Entity, Relation
-from pressgang.extractor import Extractor
 from pressgang.label_studio.tasks import read_exports, to_result
+from pressgang.model.extractor import Extractor
 from pressgang.studio.outgoing import given_proposals
 from pressgang.studio.project import Project, list_tasks
 from pressgang.studio.pull import pull

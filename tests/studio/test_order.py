@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pressgang.annotation.label_quality import find_spots, write_spots
 from pressgang.document import Document
-from pressgang.extractor import Extractor
-from pressgang.label_quality import find_spots, write_spots
+from pressgang.evaluation.splits import text_key
 from pressgang.label_studio.tasks import to_result
-from pressgang.splits import text_key
+from pressgang.model.extractor import Extractor
 from pressgang.studio.project import Project, list_tasks, open_project
 from pressgang.studio.push import push
 from pressgang.studio.queue import queue

@@ -23,7 +23,7 @@ from flair.trainers import ModelTrainer
 from pieces import cut_all, join, word_offsets, word_spans
 
 from pressgang.document import Document, Entity, Relation
-from pressgang.pretrained import locate
+from pressgang.model.pretrained import locate
 
 MAX_WORDS = 200
 RECIPE: dict[str, Any] = {

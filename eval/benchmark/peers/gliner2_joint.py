@@ -19,7 +19,7 @@ from gliner2.training.trainer import ExtractorTrainer, TrainingConfig
 from pieces import Piece, cut_all, join, n_longer, word_offsets
 
 from pressgang.document import Document, Entity, Relation
-from pressgang.pretrained import locate
+from pressgang.model.pretrained import locate
 
 MAX_WORDS = 120
 MAX_WIDTH = 10

@@ -15,7 +15,7 @@ from gliner import GLiNER
 from pieces import Piece, cut_all, join, n_longer, word_offsets, word_spans
 
 from pressgang.document import Document, Entity, Relation
-from pressgang.pretrained import locate
+from pressgang.model.pretrained import locate
 
 MAX_WORDS = 150
 MAX_WIDTH = 10

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from pressgang.document import Document, Entity
-from pressgang.pretrained import locate
+from pressgang.model.pretrained import locate
 
 MAX_WORDS = 200
 RECIPE: dict[str, Any] = {"epochs": 5, "batch": 16, "learning_rate": 2e-4, "warmup_ratio": 0.1}

@@ -76,7 +76,9 @@ def _configure(job: Job, *, n_words: int) -> tuple[Any, dict[str, Any]]:
             "training.patience": PATIENCE,
             "training.eval_frequency": min(200, job.max_steps or 200),
         }
-    from pressgang.pretrained import locate  # needs safetensors, which spaCy alone does not bring
+    from pressgang.model.pretrained import (
+        locate,  # needs safetensors, which spaCy alone does not bring
+    )
 
     epoch = max(1, math.ceil(1.2 * n_words / BATCH_WORDS))  # 1.2: marks are words of their own
     steps = job.max_steps or EPOCHS * job.passes * epoch

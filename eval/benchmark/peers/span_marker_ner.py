@@ -18,7 +18,7 @@ from span_marker import SpanMarkerModel, Trainer
 from transformers import TrainingArguments
 
 from pressgang.document import Document, Entity
-from pressgang.pretrained import locate
+from pressgang.model.pretrained import locate
 
 MAX_WORDS = 60
 RECIPE: dict[str, Any] = {

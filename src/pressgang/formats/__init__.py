@@ -1,1 +1,1 @@
-"""Documents as files, one module a format."""
+"""Documents as files, as pages and on a terminal, one module a form; imports `text`."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pressgang.document import Document
 from pressgang.formats.pieces import word_spans
-from pressgang.segmentation import sentence_starts
+from pressgang.text.segmentation import sentence_starts
 
 COLUMNS = ("ID", "FORM", "START", "END", "NER", "ENTITY", "RELATIONS")
 _OUTSIDE = ("O", "_", "_")

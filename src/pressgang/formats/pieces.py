@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pressgang.document import Document
-from pressgang.segmentation import words
+from pressgang.text.segmentation import words
 
 
 def word_spans(document: Document) -> npt.NDArray[np.int64]:

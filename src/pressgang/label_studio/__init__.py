@@ -1,1 +1,1 @@
-"""The only rooms that know Label Studio's formats."""
+"""The only rooms that know Label Studio's formats; imports `text`."""

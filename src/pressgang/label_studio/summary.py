@@ -15,7 +15,7 @@ from pressgang.document import Document, Entity
 from pressgang.label_studio.problems import ProblemKind, brief
 from pressgang.label_studio.tasks import Reading
 from pressgang.printable import printable
-from pressgang.segmentation import sentence_starts, words
+from pressgang.text.segmentation import sentence_starts, words
 
 N_EXAMPLES = 3
 

@@ -1,1 +1,1 @@
-"""The loop with a running Label Studio: what `pressgang studio` does over the network."""
+"""What `pressgang studio` does with a running Label Studio; imports any folder."""

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pressgang import load
-from pressgang.agreement import print_agreement
-from pressgang.extractor import Extractor
+from pressgang.annotation.agreement import print_agreement
+from pressgang.bulk.sources import read_sources
 from pressgang.label_studio.annotators import read_annotators
-from pressgang.model_folders import find_model
+from pressgang.learning.run_data import tell_problems
+from pressgang.model.extractor import Extractor
+from pressgang.model.folders import find_model
 from pressgang.printable import printable
-from pressgang.run_data import tell_problems
-from pressgang.sources import read_sources
 from pressgang.studio import local
 from pressgang.studio import pull as pulling
 from pressgang.studio import push as pushing

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pressgang.annotation.doubt import doubt_many, order
 from pressgang.document import Document
-from pressgang.doubt import doubt_many, order
-from pressgang.extractor import Extractor
+from pressgang.model.extractor import Extractor
 from pressgang.studio.outgoing import ID_KEY, Proposal, prediction_of
 from pressgang.studio.project import Project, Task, list_tasks
 from pressgang.studio.push import Tell, add_proposals, use_version

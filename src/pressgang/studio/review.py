@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pressgang.extractor import Extractor
-from pressgang.label_quality import Spot, find_spots, marks_key
+from pressgang.annotation.label_quality import Spot, find_spots, marks_key
+from pressgang.evaluation.splits import text_key
 from pressgang.label_studio.tasks import Reading, read_tasks
+from pressgang.model.extractor import Extractor
 from pressgang.printable import printable
-from pressgang.splits import text_key
 from pressgang.studio.project import Project, export_tasks, list_tasks
 from pressgang.studio.push import Tell
 

@@ -43,7 +43,7 @@ def serve(
     Label Studio gives the password in PRESSGANG_BACKEND_PASSWORD; training reads the project with
     the token in LABEL_STUDIO_API_KEY.
     """
-    from pressgang.model_folders import find_model
+    from pressgang.model.folders import find_model
     from pressgang.studio.backend import command
     from pressgang.studio.backend.app import Limits
     from pressgang.studio.backend.training_process import TrainingSettings

@@ -22,7 +22,7 @@ import pytest
 from rich.console import Console
 
 from pressgang.document import Document
-from pressgang.splits import Fold
+from pressgang.evaluation.splits import Fold
 from pressgang.studio.client import Studio, connect
 from tests.studio.conftest import PATIENCE, Server
 
@@ -39,8 +39,8 @@ def model(  # one with a record, unlike that of the tests above
     bert: Path, court_reports: list[Document], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The folder of a tiny model that knows the first four court reports by heart."""
-    from pressgang import experiments
-    from tests.test_training import config_for
+    from pressgang.learning import experiments
+    from tests.learning.test_training import config_for
 
     config = config_for(bert, epochs=60, average_decay=0.9, checkpoint_epochs=60)
     folder = tmp_path_factory.mktemp("models") / "reporter"
@@ -80,7 +80,7 @@ def serve(model: Path, tmp_path: Path) -> Serve:
         arguments = ["studio", "serve", "--model", model, "--state", tmp_path / "state"]
         with (tmp_path / "serve.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "pressgang.cli", *map(str, arguments), "--port", str(port)]
+                [sys.executable, "-m", "pressgang", *map(str, arguments), "--port", str(port)]
                 + [str(option) for option in options],
                 env=os.environ | {"PRESSGANG_BACKEND_PASSWORD": PASSWORD} | environment,
                 stdin=subprocess.DEVNULL,

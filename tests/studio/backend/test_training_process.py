@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pressgang.document import Document
-from pressgang.splits import Fold, text_key
+from pressgang.evaluation.splits import Fold, text_key
 from pressgang.studio.backend.state import Order, StateFolder
 from pressgang.studio.backend.training_process import (
     SETTINGS,

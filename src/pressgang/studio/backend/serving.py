@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pressgang.annotation.doubt import doubt_many
 from pressgang.document import Document
-from pressgang.doubt import doubt_many
-from pressgang.extractor import Extractor
 from pressgang.label_studio.labeling_config import LabelingConfig
+from pressgang.model.extractor import Extractor
 from pressgang.studio.backend.proposals import Tally, propose, taken_places, task_text
 
 _CHUNK_CHARACTERS = 20_000

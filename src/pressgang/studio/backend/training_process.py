@@ -24,12 +24,12 @@ from rich.console import Console
 
 from pressgang.config import RunConfig
 from pressgang.document import Document
+from pressgang.evaluation.splits import Fold, text_key
 from pressgang.files import sha256, write_json
 from pressgang.label_studio.exports import load_records
 from pressgang.label_studio.labeling_config import parse_labeling_config
 from pressgang.label_studio.tasks import read_exports, read_tasks
-from pressgang.run_data import describe_files, files_in
-from pressgang.splits import Fold, text_key
+from pressgang.learning.run_data import describe_files, files_in
 from pressgang.studio.backend.state import (
     Order,
     Outcome,
@@ -100,7 +100,7 @@ def train(folder: StateFolder, order: Order, settings: TrainingSettings, *, toke
     fixed, extra = (read_exports(f, config=labels) for f in (fixed_files, extra_files))
     state = read_record(State, folder.path / "state.json")
     current = Path(settings.model) if state.current == state.base else folder.model(state.current)
-    from pressgang import experiments
+    from pressgang.learning import experiments
 
     known = frozenset(experiments.read_run(current)["trained_on"]["texts"])
     fold = split(
@@ -224,8 +224,8 @@ def _compare(new: Path, old: Path, gold: Sequence[Document], *, device: str) -> 
     The measure is the mean of the strict micro F1 of entities and, where gold has any, of relations
     found from text alone.
     """
-    from pressgang.evaluation import evaluate
-    from pressgang.extractor import Extractor
+    from pressgang.evaluation.evaluate import evaluate
+    from pressgang.model.extractor import Extractor
 
     if not any(document.entities for document in gold):
         return Outcome("kept", "no held-out document to compare on; the old model stays")

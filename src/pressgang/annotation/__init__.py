@@ -1,0 +1,1 @@
+"""How good annotations are, and which come next; imports `text`, `model`, `evaluation`."""

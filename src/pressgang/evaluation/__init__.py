@@ -1,0 +1,1 @@
+"""How good predicted documents are, in figures and reports; imports `text`."""

@@ -1,0 +1,1 @@
+"""The model inside spaCy and transformers; imports `text`, `formats`, `model`."""

@@ -1,0 +1,1 @@
+"""Training and its runs; imports `text`, `label_studio`, `model`, `evaluation`, `annotation`."""

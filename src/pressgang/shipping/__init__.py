@@ -1,0 +1,1 @@
+"""Exporting and packaging; imports `text`, `label_studio`, `model`, `evaluation`, `learning`."""

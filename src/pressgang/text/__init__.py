@@ -1,0 +1,1 @@
+"""Text as a model reads it, and back: words, tokens, windows, tags, pairs; imports no folder."""
