@@ -164,6 +164,11 @@ def test_a_folder_says_what_it_imports_and_nothing_else(folder: str) -> None:
         assert named == imported_parts(folder) - {""}
 
 
+def test_the_readme_shows_the_folders_in_their_order() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| `src/pressgang/` | |")[2]
+    assert re.findall(r"^\| `(\w+)/`", table, re.MULTILINE) == [*FOLDERS]
+
+
 def test_the_face_imports_the_model_alone() -> None:
     assert imported_parts("") == {"model"}
 
