@@ -23,7 +23,7 @@ from pressgang.batches import View
 from pressgang.config import DecodingConfig
 from pressgang.document import Document, Entity
 from pressgang.extractor import Extractor
-from pressgang.saved_model import TRAINED
+from pressgang.model_folders import TRAINED
 from tests.conftest import mark
 
 PAGES = sorted(Path("annotations/pages").glob("*.txt"))

@@ -14,7 +14,7 @@ from pressgang.model_folders import find_model
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder where the shipped model is looked for; it does not exist yet."""
     monkeypatch.delenv("PRESSGANG_MODEL", raising=False)
-    monkeypatch.setattr(model_folders, "_SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(model_folders, "SHIPPED", tmp_path / "shipped")
     return tmp_path / "shipped"
 
 

@@ -16,15 +16,22 @@ from pressgang.artefact import MANIFEST, seal
 from pressgang.document import Document
 from pressgang.extractor import Extractor
 from pressgang.graphs import LEAST_WIDTH, write_graphs
+from pressgang.model_folders import (
+    CALIBRATION,
+    ENCODER_FORM,
+    EXPORTED,
+    SCHEMA,
+    SETTINGS,
+    TOKENIZER,
+)
 from pressgang.runtime import TorchRuntime
-from pressgang.saved_model import CALIBRATION, EXPORTED, SCHEMA, SETTINGS, TOKENIZER
 from pressgang.scoring import Counts, entity_counts, relation_counts
 from pressgang.segmentation import words
 
 MOST_LOST = 0.005
 """An export may lose half a point of F1."""
 
-_COPIED = (SETTINGS, SCHEMA, TOKENIZER)
+_COPIED = (SETTINGS, SCHEMA, TOKENIZER, ENCODER_FORM)
 _COPIED_IF_THERE = ("run.json", "baseline.json", CALIBRATION)
 _PACKAGES = ("pressgang", "torch", "transformers", "tokenizers", "numpy", "onnx", "onnxruntime")
 _TIMED_WORDS = 4000

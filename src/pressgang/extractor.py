@@ -18,16 +18,9 @@ from pressgang.config import RunConfig
 from pressgang.document import Document, Entity, Relation
 from pressgang.encoding import EncodedText, Ints, TextEncoder
 from pressgang.files import write_json
+from pressgang.model_folders import CALIBRATION, SCHEMA, SETTINGS, TOKENIZER
 from pressgang.pairing import allowed, has_relation
-from pressgang.saved_model import (
-    CALIBRATION,
-    FORMAT,
-    SCHEMA,
-    SETTINGS,
-    TOKENIZER,
-    Runtime,
-    read_model,
-)
+from pressgang.saved_model import FORMAT, Runtime, read_model
 from pressgang.schema import Schema
 from pressgang.tagging import Spans, decode, entity_of, log_softmax, spans_of
 from pressgang.windows import Window, cut

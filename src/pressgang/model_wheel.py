@@ -21,8 +21,7 @@ from packaging.version import InvalidVersion, Version
 from pressgang.artefact import MANIFEST, read_sealed
 from pressgang.extractor import Extractor
 from pressgang.files import atomic_path
-from pressgang.model_folders import GROUP
-from pressgang.saved_model import EXPORTED
+from pressgang.model_folders import EXPORTED, GROUP
 from pressgang.schema import Schema
 
 _NAMESPACE = "pressgang_models"

@@ -13,15 +13,20 @@ from pressgang.batches import SpanBatch, WindowBatch
 from pressgang.calibration import Calibration
 from pressgang.config import RunConfig, from_mapping
 from pressgang.encoding import TextEncoder
+from pressgang.model_folders import (
+    CALIBRATION,
+    ENCODER_GRAPH,
+    EXPORTED,
+    PAIR_GRAPH,
+    SCHEMA,
+    SETTINGS,
+    TOKENIZER,
+    TRAINED,
+)
 from pressgang.schema import Schema
 from pressgang.tagging import Floats
 
 FORMAT = 1
-SETTINGS, SCHEMA, TOKENIZER = "pressgang.json", "schema.json", "tokenizer.json"
-CALIBRATION = "calibration.json"
-ENCODER_GRAPH, PAIR_GRAPH = "encoder.onnx", "pairs.onnx"
-EXPORTED = (SETTINGS, SCHEMA, TOKENIZER, ENCODER_GRAPH, PAIR_GRAPH)
-TRAINED = (SETTINGS, SCHEMA, TOKENIZER, "encoder.json", "model.safetensors")
 
 
 class Runtime(Protocol):

@@ -30,10 +30,10 @@ from pressgang.batches import View
 from pressgang.config import RunConfig, TrainingConfig
 from pressgang.document import Document
 from pressgang.encoding import TextEncoder
-from pressgang.files import sha256
 from pressgang.objective import Example, JointLoss, make_example
-from pressgang.pretrained import is_model
+from pressgang.pretrained import model_behind
 from pressgang.schema import Schema
+from pressgang.warm_start import digest
 from pressgang.windows import cut
 
 _BUCKET_BATCHES = 12
@@ -73,8 +73,8 @@ class Stage:
             [document.to_dict() for document in self.documents],
             [document.to_dict() for document in self.drawn],
         ]
-        if is_model(config.encoder):
-            record.append(sha256(Path(config.encoder) / "model.safetensors"))
+        if (model := model_behind(config.encoder)) is not None:
+            record.append(digest(model))
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

@@ -24,7 +24,7 @@ from pressgang.encoding import TextEncoder
 from pressgang.extractor import Extractor
 from pressgang.model import JointModel
 from pressgang.objective import Example, JointLoss, make_example
-from pressgang.pretrained import is_model, load_encoder
+from pressgang.pretrained import load_encoder, model_behind
 from pressgang.runtime import TorchRuntime, pick_device
 from pressgang.schema import Schema
 from pressgang.stages import Setting, Stage, StageRun
@@ -154,8 +154,8 @@ def _prepare(config: RunConfig, schema: Schema) -> Setting:
         n_relations=len(schema.relation_labels),
         config=config.model,
     )
-    if is_model(config.encoder):
-        begin_from(model, schema, Path(config.encoder))
+    if (folder := model_behind(config.encoder)) is not None:
+        begin_from(model, schema, folder)
     if config.training.freeze_word_embeddings:
         model.encoder.get_input_embeddings().requires_grad_(False)
     loss = JointLoss(
