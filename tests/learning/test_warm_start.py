@@ -1,11 +1,13 @@
 """warm_start: a run that begins with a trained model has its encoder and what labels share."""
 
 import copy
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
+import pressgang
 from pressgang.config import ModelConfig
 from pressgang.document import Document, Entity, Relation
 from pressgang.learning.training import train
@@ -32,6 +34,29 @@ def test_hardly_trained_it_still_knows_what_the_model_knew(
     for document in court_reports:
         assert warm.predict(document.text).entities == document.entities
         assert warm.predict(document.text).relations == document.relations
+
+
+def test_an_export_is_as_good_a_beginning(
+    exported: Path, reporter: Extractor, court_reports: list[Document], tmp_path: Path
+) -> None:
+    config = config_for(exported, epochs=1, encoder_learning_rate=1e-6, head_learning_rate=1e-6)
+    warm = run(config, court_reports, tmp_path / "warm").extractor
+    for document in court_reports:
+        assert warm.predict(document.text).entities == document.entities
+        assert warm.predict(document.text).relations == document.relations
+
+
+def test_the_shipped_model_is_named_pressgang(tmp_path: Path) -> None:
+    shipped = pressgang.load()
+    text = "A court in Osh sentenced Askar Ismailov, a citizen of Kyrgyzstan, to five years."
+    document = shipped.predict(text)
+    assert document.entities
+    config = config_for(
+        Path("pressgang"), epochs=1, encoder_learning_rate=1e-9, head_learning_rate=1e-9
+    )
+    config = dataclasses.replace(config, windows=shipped.config.windows, model=shipped.config.model)
+    warm = train(config, [document], shipped.schema, checkpoint=tmp_path).extractor
+    assert warm.predict(text).entities == document.entities
 
 
 def test_labels_of_the_same_name_keep_their_rows(folder: Path, reporter: Extractor) -> None:

@@ -21,7 +21,7 @@ from pressgang.config import DecodingConfig
 from pressgang.document import Document, Entity
 from pressgang.model import extractor as rooms
 from pressgang.model.extractor import Extractor
-from pressgang.model.saved_model import TRAINED
+from pressgang.model.folders import TRAINED
 from pressgang.text import encoding
 from pressgang.text.batches import View
 from tests.conftest import mark

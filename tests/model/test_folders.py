@@ -14,7 +14,7 @@ from pressgang.model.folders import find_model
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder where the shipped model is looked for; it does not exist yet."""
     monkeypatch.delenv("PRESSGANG_MODEL", raising=False)
-    monkeypatch.setattr(folders, "_SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(folders, "SHIPPED", tmp_path / "shipped")
     return tmp_path / "shipped"
 
 

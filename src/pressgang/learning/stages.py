@@ -27,10 +27,10 @@ from torch import Tensor
 
 from pressgang.config import RunConfig, TrainingConfig
 from pressgang.document import Document
-from pressgang.files import sha256
 from pressgang.learning.augmentation import Augmenter, list_files
 from pressgang.learning.objective import Example, JointLoss, make_example
-from pressgang.model.pretrained import is_model
+from pressgang.learning.warm_start import digest
+from pressgang.model.pretrained import model_behind
 from pressgang.schema import Schema
 from pressgang.text.batches import View
 from pressgang.text.encoding import TextEncoder
@@ -73,8 +73,8 @@ class Stage:
             [document.to_dict() for document in self.documents],
             [document.to_dict() for document in self.drawn],
         ]
-        if is_model(config.encoder):
-            record.append(sha256(Path(config.encoder) / "model.safetensors"))
+        if (model := model_behind(config.encoder)) is not None:
+            record.append(digest(model))
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

@@ -25,7 +25,7 @@ from pressgang.learning.stages import Setting, Stage, StageRun
 from pressgang.learning.warm_start import begin_from
 from pressgang.model.extractor import Extractor
 from pressgang.model.joint_model import JointModel
-from pressgang.model.pretrained import is_model, load_encoder
+from pressgang.model.pretrained import load_encoder, model_behind
 from pressgang.model.torch_runtime import TorchRuntime, pick_device
 from pressgang.schema import Schema
 from pressgang.text.encoding import TextEncoder
@@ -154,8 +154,8 @@ def _prepare(config: RunConfig, schema: Schema) -> Setting:
         n_relations=len(schema.relation_labels),
         config=config.model,
     )
-    if is_model(config.encoder):
-        begin_from(model, schema, Path(config.encoder))
+    if (folder := model_behind(config.encoder)) is not None:
+        begin_from(model, schema, folder)
     if config.training.freeze_word_embeddings:
         model.encoder.get_input_embeddings().requires_grad_(False)
     loss = JointLoss(

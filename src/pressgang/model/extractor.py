@@ -16,15 +16,8 @@ from pressgang.document import Document, Entity, Relation
 from pressgang.files import write_json
 from pressgang.model.artefact import MANIFEST
 from pressgang.model.calibration import Calibration
-from pressgang.model.saved_model import (
-    CALIBRATION,
-    FORMAT,
-    SCHEMA,
-    SETTINGS,
-    TOKENIZER,
-    Runtime,
-    read_model,
-)
+from pressgang.model.folders import CALIBRATION, SCHEMA, SETTINGS, TOKENIZER
+from pressgang.model.saved_model import FORMAT, Runtime, read_model
 from pressgang.schema import Schema
 from pressgang.text.batches import View, span_batch, window_batch
 from pressgang.text.encoding import EncodedText, Ints, TextEncoder

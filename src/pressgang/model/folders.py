@@ -1,15 +1,22 @@
-"""Where models are: in a folder, installed under a name, or shipped with this package."""
+"""Where models are: in a folder, installed, or shipped with this package; and their files."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+SETTINGS, SCHEMA, TOKENIZER = "pressgang.json", "schema.json", "tokenizer.json"
+ENCODER_FORM, WEIGHTS = "encoder.json", "model.safetensors"
+CALIBRATION = "calibration.json"
+ENCODER_GRAPH, PAIR_GRAPH = "encoder.onnx", "pairs.onnx"
+EXPORTED = (SETTINGS, SCHEMA, TOKENIZER, ENCODER_FORM, ENCODER_GRAPH, PAIR_GRAPH)
+TRAINED = (SETTINGS, SCHEMA, TOKENIZER, ENCODER_FORM, WEIGHTS)
+
 GROUP = "pressgang.models"
 """The entry points of installed models: a name, and the module whose folder is the model."""
 
 _VARIABLE = "PRESSGANG_MODEL"
-_SHIPPED = Path(__file__).parents[1] / "shipped"
+SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 def find_model(model: str | Path | None = None) -> Path:
@@ -22,9 +29,9 @@ def find_model(model: str | Path | None = None) -> Path:
     if model is None:
         model = os.environ.get(_VARIABLE) or None
     if model is None:
-        if not _SHIPPED.is_dir():
+        if not SHIPPED.is_dir():
             raise ValueError(f"no model comes with this installation: name one, or set {_VARIABLE}")
-        return _SHIPPED
+        return SHIPPED
     folder = Path(model)
     if folder.is_dir():
         return folder

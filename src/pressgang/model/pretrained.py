@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 
 from pressgang.files import sha256
+from pressgang.model.folders import ENCODER_FORM, SETTINGS, SHIPPED, TOKENIZER, find_model
 
 # Where no model hub can be reached, this package on the index brings the same files.
 _PACKAGED = {
@@ -49,17 +50,17 @@ def load_encoder(name: str, *, dropout: float | None = None) -> tuple[Any, Any]:
     dropout and turns attention dropout off, which costs a tenth of a step on a CPU and gains
     nothing measurable.
 
-    Of the folder of a trained model (`warm_start`) only the encoder's form and the tokenizer are
-    taken here; its weights are random.
+    Of a trained model (`model_behind`) only the encoder's form and the tokenizer are taken here;
+    its weights are random, until `warm_start` fills them in.
 
     Raises ValueError if the encoder cannot be found or has no fast tokenizer.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
     from transformers.utils import logging
 
-    if is_model(name):
-        saved = Tokenizer.from_file(str(Path(name) / "tokenizer.json"))
-        return build_encoder(Path(name) / "encoder.json", dropout=dropout), saved
+    if (model := model_behind(name)) is not None:
+        saved = Tokenizer.from_file(str(model / TOKENIZER))
+        return build_encoder(model / ENCODER_FORM, dropout=dropout), saved
     progress: Any = logging
     progress.disable_progress_bar()
 
@@ -98,9 +99,14 @@ def build_encoder(path: Path, *, dropout: float | None = None) -> Any:
         raise ValueError(f"{path}: not the configuration of an encoder ({error})") from None
 
 
-def is_model(name: str) -> bool:
-    """Whether an encoder's name is the folder of a trained model."""
-    return (Path(name) / "pressgang.json").is_file()
+def model_behind(name: str) -> Path | None:
+    """The folder of the trained model that an encoder's name means; None if it means an encoder.
+
+    "pressgang" is the model that comes with this package; any other is named by its folder.
+    """
+    if name == "pressgang":
+        return find_model(SHIPPED)
+    return Path(name) if (Path(name) / SETTINGS).is_file() else None
 
 
 def _set_dropout(config: Any, dropout: float | None) -> None:

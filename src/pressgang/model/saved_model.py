@@ -11,17 +11,22 @@ from typing import Any, Protocol
 from pressgang.config import RunConfig, from_mapping
 from pressgang.model.artefact import MANIFEST, read_sealed
 from pressgang.model.calibration import Calibration
+from pressgang.model.folders import (
+    CALIBRATION,
+    ENCODER_GRAPH,
+    EXPORTED,
+    PAIR_GRAPH,
+    SCHEMA,
+    SETTINGS,
+    TOKENIZER,
+    TRAINED,
+)
 from pressgang.schema import Schema
 from pressgang.text.batches import SpanBatch, WindowBatch
 from pressgang.text.encoding import TextEncoder
 from pressgang.text.tagging import Floats
 
 FORMAT = 1
-SETTINGS, SCHEMA, TOKENIZER = "pressgang.json", "schema.json", "tokenizer.json"
-CALIBRATION = "calibration.json"
-ENCODER_GRAPH, PAIR_GRAPH = "encoder.onnx", "pairs.onnx"
-EXPORTED = (SETTINGS, SCHEMA, TOKENIZER, ENCODER_GRAPH, PAIR_GRAPH)
-TRAINED = (SETTINGS, SCHEMA, TOKENIZER, "encoder.json", "model.safetensors")
 
 
 class Runtime(Protocol):

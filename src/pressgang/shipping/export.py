@@ -16,7 +16,14 @@ from pressgang.document import Document
 from pressgang.evaluation.scoring import Counts, entity_counts, relation_counts
 from pressgang.model.artefact import MANIFEST, seal
 from pressgang.model.extractor import Extractor
-from pressgang.model.saved_model import CALIBRATION, EXPORTED, SCHEMA, SETTINGS, TOKENIZER
+from pressgang.model.folders import (
+    CALIBRATION,
+    ENCODER_FORM,
+    EXPORTED,
+    SCHEMA,
+    SETTINGS,
+    TOKENIZER,
+)
 from pressgang.model.torch_runtime import TorchRuntime
 from pressgang.shipping.graphs import LEAST_WIDTH, write_graphs
 from pressgang.text.segmentation import words
@@ -24,7 +31,7 @@ from pressgang.text.segmentation import words
 MOST_LOST = 0.005
 """An export may lose half a point of F1."""
 
-_COPIED = (SETTINGS, SCHEMA, TOKENIZER)
+_COPIED = (SETTINGS, SCHEMA, TOKENIZER, ENCODER_FORM)
 _COPIED_IF_THERE = ("run.json", "baseline.json", CALIBRATION)
 _PACKAGES = ("pressgang", "torch", "transformers", "tokenizers", "numpy", "onnx", "onnxruntime")
 _TIMED_WORDS = 4000

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pressgang.model.exported_weights import name_weights
+from pressgang.model.folders import ENCODER_GRAPH, PAIR_GRAPH
 from pressgang.model.joint_model import JointModel
-from pressgang.model.saved_model import ENCODER_GRAPH, PAIR_GRAPH
 from pressgang.shipping.quantization import quantize
 from pressgang.text.encoding import MAX_WORD_TOKENS
 
@@ -67,13 +68,13 @@ class _QuantizedEmbedding(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         scale = (weight.detach().abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
-        self.scale: Tensor
-        self.entries: Tensor
-        self.register_buffer("scale", scale)
-        self.register_buffer("entries", (weight.detach() / scale).round().to(torch.int8))
+        self.scales: Tensor
+        self.integers: Tensor
+        self.register_buffer("scales", scale)
+        self.register_buffer("integers", (weight.detach() / scale).round().to(torch.int8))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.entries[tokens].float() * self.scale[tokens]
+        return self.integers[tokens].float() * self.scales[tokens]
 
 
 class _Pairs(nn.Module):
@@ -126,6 +127,8 @@ def write_graphs(
             kind = type(model.encoder).__name__
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             raise ValueError(f"{kind} cannot be exported to ONNX: {reason}") from error
+        tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+        name_weights(folder / name, {n: t.detach().numpy() for n, t in tensors.items()})
         if in_8_bits:
             quantize(folder / name, least_width=least_width)
 

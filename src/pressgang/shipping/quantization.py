@@ -143,7 +143,8 @@ class _Rewriter:
         if key not in self.matrices:
             weight = numpy_helper.to_array(self.constants[name])
             integers, scale = round_columns(weight.T if transposed else weight)
-            names = (f"{name}.integers{'.t' * transposed}", f"{name}.scales{'.t' * transposed}")
+            turned = f"{name}{'.transposed' * transposed}"
+            names = (f"{turned}.integers", f"{turned}.scales")
             self.initializers.append(numpy_helper.from_array(integers, names[0]))
             self.initializers.append(numpy_helper.from_array(scale, names[1]))
             self.matrices[key] = names

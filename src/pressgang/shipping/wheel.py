@@ -21,8 +21,7 @@ from packaging.version import InvalidVersion, Version
 from pressgang.files import atomic_path
 from pressgang.model.artefact import MANIFEST, read_sealed
 from pressgang.model.extractor import Extractor
-from pressgang.model.folders import GROUP
-from pressgang.model.saved_model import EXPORTED
+from pressgang.model.folders import EXPORTED, GROUP
 from pressgang.schema import Schema
 
 _NAMESPACE = "pressgang_models"
