@@ -99,7 +99,11 @@ class Page:
         self._deadline = time.monotonic() + patience
 
     def reach(
-        self, goal: str, done: Callable[[], T], step: Callable[[], object], pause: float = PAUSE
+        self,
+        goal: str,
+        done: Callable[[], T | None],
+        step: Callable[[], object],
+        pause: float = PAUSE,
     ) -> T:
         """Take steps until `done` gives something true; that.
 
@@ -113,7 +117,8 @@ class Page:
             try:
                 step()
             except LATE as late:
-                error = f"; last error: {str(late).strip().splitlines()[0]}"
+                first = (str(late).strip() or type(late).__name__).splitlines()[0]
+                error = f"; last error: {first}"
             if result := self.soon(done, pause):
                 return result
             pause = min(1.5 * pause, LONGEST_PAUSE)
@@ -123,7 +128,7 @@ class Page:
             pytrace=False,
         )
 
-    def soon(self, done: Callable[[], T], seconds: float = 5 * PAUSE) -> T | None:
+    def soon(self, done: Callable[[], T | None], seconds: float = 5 * PAUSE) -> T | None:
         """What `done` gives as soon as that is true; None when it is not in time."""
         end = time.monotonic() + seconds
         while True:
@@ -214,15 +219,13 @@ class Page:
         left, right, middle = place
         return left, right, middle
 
-    def draw(self, surface: str, label: str, key: str) -> dict[str, Any]:
-        """Mark a piece of the text with the label that has this key; the region."""
+    def draw(self, surface: str, label: str, key: str) -> None:
+        """Mark a piece of the text with the label that has this key."""
         known = len(self.marks("labels"))
 
-        def drawn() -> dict[str, Any] | None:
-            new = self.marks("labels")[known:]
-            if [(r["value"]["text"], r["value"]["labels"]) for r in new] == [(surface, [label])]:
-                return new[0]
-            return None
+        def drawn() -> bool:
+            new = [region["value"] for region in self.marks("labels")[known:]]
+            return [(value["text"], value["labels"]) for value in new] == [(surface, [label])]
 
         def selected() -> list[str]:
             return [e.text.split()[0] for e in self.shown(".lsf-label_selected")]
@@ -236,15 +239,15 @@ class Page:
                 self.soon(lambda: selected() == [label])
             self.drag(surface)
 
-        return self.reach(f"{surface!r} drawn as {label}", drawn, step)
+        self.reach(f"{surface!r} drawn as {label}", drawn, step)
 
-    def link(self, head: str, tail: str) -> dict[str, Any]:
-        """Draw a relation from one region to another; it, without a label yet."""
+    def link(self, head: str, tail: str) -> None:
+        """Draw a relation from one region to another, without a label yet."""
         text_of = {region["id"]: region["value"]["text"] for region in self.marks("labels")}
-        known = self.marks("relation")
+        known = len(self.marks("relation"))
 
         def ends() -> list[tuple[str, str]]:
-            new = self.marks("relation")[len(known) :]
+            new = self.marks("relation")[known:]
             return [(text_of[r["from_id"]], text_of[r["to_id"]]) for r in new]
 
         def step() -> None:
@@ -260,7 +263,6 @@ class Page:
                     self.click_text(tail)
 
         self.reach(f"{head!r} and {tail!r} linked", lambda: ends() == [(head, tail)], step)
-        return self.marks("relation")[-1]
 
     def name_last_relation(self, labels: tuple[str, ...]) -> None:
         """Tick exactly these labels of the relation that was drawn last, in the list beside it."""
