@@ -10,6 +10,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before any import that would reach for the
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from pressgang.document import Document, Entity, Relation
 from pressgang.model.calibration import Calibration
@@ -18,6 +19,10 @@ from tests.encoders import build_encoder
 
 # Tiny models on two threads spend their time waiting for each other.
 torch.set_num_threads(1)
+
+# How long drawing an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 TINY = 16
 """The narrowest matrix that an export rounds here; those of the tiny model are all narrow."""
