@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pressgang.extractor import Extractor
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pressgang.corpus import write_documents
 from pressgang.document import Document
 from pressgang.label_studio.tasks import read_exports
+from pressgang.model.extractor import Extractor
 from pressgang.studio.client import Studio
 from pressgang.studio.project import list_tasks, open_project
 from tests.conftest import mark
