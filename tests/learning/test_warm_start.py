@@ -26,20 +26,12 @@ def folder(reporter: Extractor, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
+@pytest.mark.parametrize("kind", ["trained", "exported"])
 def test_hardly_trained_it_still_knows_what_the_model_knew(
-    folder: Path, reporter: Extractor, court_reports: list[Document], tmp_path: Path
+    kind: str, request: pytest.FixtureRequest, court_reports: list[Document], tmp_path: Path
 ) -> None:
+    folder: Path = request.getfixturevalue(kind)
     config = config_for(folder, epochs=1, encoder_learning_rate=1e-6, head_learning_rate=1e-6)
-    warm = run(config, court_reports, tmp_path / "warm").extractor
-    for document in court_reports:
-        assert warm.predict(document.text).entities == document.entities
-        assert warm.predict(document.text).relations == document.relations
-
-
-def test_an_export_is_as_good_a_beginning(
-    exported: Path, reporter: Extractor, court_reports: list[Document], tmp_path: Path
-) -> None:
-    config = config_for(exported, epochs=1, encoder_learning_rate=1e-6, head_learning_rate=1e-6)
     warm = run(config, court_reports, tmp_path / "warm").extractor
     for document in court_reports:
         assert warm.predict(document.text).entities == document.entities

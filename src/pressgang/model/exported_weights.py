@@ -49,7 +49,10 @@ def name_weights(path: Path, weights: Mapping[str, Array]) -> None:
 
 
 def read_weights(graphs: Iterable[bytes]) -> dict[str, Array]:
-    """The weights in graphs whose constants `name_weights` has named; the rest is left out."""
+    """The constants of graphs by name, and so the weights that `name_weights` has named.
+
+    Matrices in 8 bits are given back in 32, each in the form `[out, in]` that torch has.
+    """
     weights: dict[str, Array] = {}
     for content in graphs:
         graph = onnx.load_from_string(content).graph
