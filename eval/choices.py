@@ -1,8 +1,10 @@
-"""What each choice of the recipe is worth: CoNLL04, trained on one part, scored on the other.
+"""What each choice of the recipe is worth, on two corpora that are larger than the articles.
 
-    python eval/choices.py TRAIN DEV [--seeds N] [--jobs N] [--only ARM ...]
+    python eval/choices.py written
+    python eval/choices.py conll04 TRAIN DEV
 
-Each arm is the recipe of `training/conll04.toml` with one setting changed. A run's scores stay in
+`written`: the documents written for training, a fifth of them held out. `conll04`: trained on one
+part, scored on the other. Each arm is the recipe with one setting changed. A run's scores stay in
 `eval/choices/`, so what was stopped goes on; `eval/choices.md` is written from what is there.
 """
 
@@ -17,18 +19,29 @@ import statistics
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-FOLDER = Path(__file__).parent / "choices"
-RECIPE = Path(__file__).parents[1] / "training" / "conll04.toml"
+if TYPE_CHECKING:
+    from pressgang.document import Document
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "eval" / "choices"
+CORPORA = {
+    "conll04": """CoNLL04: trained on its training part, scored on its development part, by
+`training/conll04.toml`.""",
+    "written": """The documents written for training: a fifth is held out and scored, the others
+are learnt as in the first stage of `training/default.toml`, but not augmented.""",
+}
 Settings = Mapping[str, Mapping[str, Any]]
 
 ARMS: Mapping[str, tuple[str, Settings]] = {
     "recipe": ("as it is", {}),
+    "unmarked": ("no marked layer", {"model": {"marked_layer": False}}),
     "epochs-8": ("8 epochs instead of 14", {"training": {"epochs": 8}}),
     "epochs-25": ("25 epochs instead of 14", {"training": {"epochs": 25}}),
     "encoder-rate-1e-4": ("encoder rate halved", {"training": {"encoder_learning_rate": 1e-4}}),
@@ -49,30 +62,32 @@ ARMS: Mapping[str, tuple[str, Settings]] = {
 
 def main() -> None:
     """Run what is missing, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("train", type=Path)
-    parser.add_argument("dev", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", choices=CORPORA)
+    parser.add_argument("data", type=Path, nargs="*", help="for conll04: two Label Studio exports")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", nargs="*", choices=ARMS, default=list(ARMS))
     options = parser.parse_args()
-    FOLDER.mkdir(exist_ok=True)
+    if len(options.data) != (2 if options.corpus == "conll04" else 0):
+        parser.error("conll04 takes two files, TRAIN and DEV; written takes none")
+    (FOLDER / options.corpus).mkdir(parents=True, exist_ok=True)
     waiting = [
         (arm, seed)
         for seed in range(options.seeds)
         for arm in options.only
-        if not _path(arm, seed).exists()
+        if not _path(options.corpus, arm, seed).exists()
     ]
     console = Console()
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
-        runs = [pool.submit(run, *each, options.train, options.dev) for each in waiting]
+        runs = [pool.submit(run, options.corpus, *each, options.data) for each in waiting]
         for each in concurrent.futures.as_completed(runs):
             console.print(each.result(), highlight=False)
     Path(__file__).with_suffix(".md").write_text(render(), encoding="utf-8")
 
 
-def run(arm: str, seed: int, train: Path, dev: Path) -> str:
+def run(corpus: str, arm: str, seed: int, data: Sequence[Path]) -> str:
     """Train and score one arm with one seed, and keep the scores; a line on how it went."""
     import torch
 
@@ -80,21 +95,20 @@ def run(arm: str, seed: int, train: Path, dev: Path) -> str:
     from pressgang.document import Document
     from pressgang.evaluation.evaluate import evaluate
     from pressgang.files import sha256, write_json
-    from pressgang.label_studio.tasks import read_exports
     from pressgang.learning import training
     from pressgang.learning.experiments import describe
     from pressgang.schema import Schema
 
     torch.set_num_threads(1)
-    recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
-    config = from_mapping(RunConfig, _changed(recipe | {"seed": seed}, ARMS[arm][1]))
-    learnt, gold = (read_exports([path]).documents for path in (train, dev))
+    config = from_mapping(RunConfig, _changed(_recipe(corpus) | {"seed": seed}, ARMS[arm][1]))
+    paths = data or sorted((ROOT / "annotations" / "authored").glob("*.json"))
+    learnt, gold = _halves(corpus, paths)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         extractor = training.train(
             config,
             learnt,
-            Schema.from_documents(learnt),
+            Schema.from_documents([*learnt, *gold] if corpus == "written" else learnt),
             checkpoint=Path(folder),
             console=Console(quiet=True),
         ).extractor
@@ -114,21 +128,64 @@ def run(arm: str, seed: int, train: Path, dev: Path) -> str:
         "relations_on_gold_entities": relations.on_gold_entities.counts.f1,
     }
     record = describe(config) | {"arm": arm, "scores": scores, "seconds": seconds}
-    record["data"] = {name: sha256(path) for name, path in (("train", train), ("dev", dev))}
-    write_json(_path(arm, seed), record)
-    return f"{arm}, seed {seed}: {json.dumps(scores)}, {seconds} s"
+    record["data"] = {path.name: sha256(path) for path in paths}
+    record["support"] = {
+        "documents": len(gold),
+        "entities": sum(len(d.entities) for d in gold),
+        "relations": sum(len(d.relations) for d in gold),
+    }
+    write_json(_path(corpus, arm, seed), record)
+    return f"{corpus}, {arm}, seed {seed}: {json.dumps(scores)}, {seconds} s"
+
+
+def _recipe(corpus: str) -> dict[str, Any]:
+    """The settings of the recipe that the arms change."""
+    if corpus == "conll04":
+        return tomllib.loads((ROOT / "training/conll04.toml").read_text(encoding="utf-8"))
+    default = tomllib.loads((ROOT / "training/default.toml").read_text(encoding="utf-8"))
+    first_stage = {"relation_weight": default["training"]["relation_weight"]}
+    return {
+        "encoder": default["encoder"],
+        "windows": default["windows"],
+        "training": default["pretraining"] | first_stage,
+    }
+
+
+def _halves(corpus: str, paths: Sequence[Path]) -> tuple[Sequence[Document], ...]:
+    """What is learnt and what is scored."""
+    from pressgang.label_studio.tasks import read_exports
+
+    if corpus == "conll04":
+        return tuple(read_exports([path]).documents for path in paths)
+    # By a checksum of the id: the same documents in each run, whatever was added to the others.
+    held_out: dict[bool, list[Document]] = {True: [], False: []}
+    for document in read_exports(paths).documents:
+        held_out[zlib.crc32(document.id.encode()) % 5 == 0].append(document)
+    return held_out[False], held_out[True]
 
 
 def render() -> str:
-    """The table: the mean over seeds, the spread, and the difference to the recipe by seed."""
-    runs = {arm: _read(arm) for arm in ARMS}
+    """The tables: the mean over seeds, the spread, and the difference to the recipe by seed."""
+    return "\n".join([_HEADER, *(_table(corpus) for corpus in CORPORA)])
+
+
+def _table(corpus: str) -> str:
+    runs = {arm: _read(corpus, arm) for arm in ARMS}
     base = runs["recipe"]
     kinds = ("entities", "relations", "relations_on_gold_entities")
-    lines = [_HEADER, "", "| | seeds | entities | | relations | | on gold entities | | minutes |"]
+    lines = [
+        "",
+        f"## {corpus}",
+        "",
+        CORPORA[corpus],
+        "",
+        "| | seeds | entities | | relations | | on gold entities | | minutes |",
+    ]
     lines.append("|---|---|" + "---|---|" * len(kinds) + "---|")
-    for arm, (meaning, _) in ARMS.items():
-        records = runs[arm]
-        cells = [meaning, str(len(records) or "not run")]
+    for arm, records in runs.items():
+        if not records:
+            continue
+        cells = [ARMS[arm][0], str(len(records))]
         for kind in kinds:
             scores = [100 * r["scores"][kind] for r in records.values()]
             both = records.keys() & base.keys() if arm != "recipe" else ()
@@ -138,16 +195,19 @@ def render() -> str:
         cells.append(f"{statistics.mean(seconds) / 60:.0f}" if seconds else "")
         lines.append(f"| {' | '.join(cells)} |")
     machines = {json.dumps(r["machine"]) for records in runs.values() for r in records.values()}
+    support = {json.dumps(r["support"]) for records in runs.values() for r in records.values()}
+    lines += ["", *(f"Scored on: `{each}`" for each in sorted(support))]
     lines += ["", *(f"Machine: `{machine}`" for machine in sorted(machines))]
+    if left := [ARMS[arm][0] for arm, records in runs.items() if not records]:
+        lines += ["", f"Not run: {'; '.join(left)}."]
     return "\n".join(lines) + "\n"
 
 
 _HEADER = """# What each choice of the recipe is worth
 
-CoNLL04: trained on its training part, scored on its development part (231 sentences, 893 entities,
-343 relations), strict micro F1 in points. Each row changes one setting of `training/conll04.toml`.
-Mean over seeds ± standard deviation; the second figure of each pair is the difference to the recipe
-with the same seed. One run at a time on each core. Written by `python eval/choices.py`."""
+Strict micro F1 in points. Each row changes one setting of the recipe. Mean over seeds ± standard
+deviation; the second figure of each pair is the difference to the recipe with the same seed. One
+run at a time on each core, one thread each. Written by `python eval/choices.py`."""
 
 
 def _mean(values: Iterable[float], sign: str = "") -> str:
@@ -163,13 +223,13 @@ def _changed(recipe: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return recipe | {part: recipe.get(part, {}) | dict(new) for part, new in settings.items()}
 
 
-def _path(arm: str, seed: int) -> Path:
-    return FOLDER / f"{arm}-{seed}.json"
+def _path(corpus: str, arm: str, seed: int) -> Path:
+    return FOLDER / corpus / f"{arm}-{seed}.json"
 
 
-def _read(arm: str) -> dict[int, dict[str, Any]]:
+def _read(corpus: str, arm: str) -> dict[int, dict[str, Any]]:
     """The records of an arm by seed."""
-    paths = sorted(FOLDER.glob(f"{arm}-[0-9]*.json"))
+    paths = sorted((FOLDER / corpus).glob(f"{arm}-[0-9]*.json"))
     records = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     return {record["seed"]: record for record in records if record["arm"] == arm}
 

@@ -6,6 +6,7 @@ before a word inside its first token, SentencePiece marks it with a token of its
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,13 @@ def build_encoder(family: str, folder: Path) -> Path:
 def _tokenizer(family: str) -> tuple[Tokenizer, dict[str, str]]:
     if family == "bert":
         marks = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-        tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        # Not trained: the trainer breaks ties by chance, so that no two runs would agree.
+        vocabulary = {piece: i for i, piece in enumerate(["[PAD]", *marks.values(), *_pieces()])}
+        tokenizer = Tokenizer(models.WordPiece(vocab=vocabulary, unk_token="[UNK]"))
+        tokenizer.add_special_tokens(["[PAD]", *marks.values()])
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer: Any = trainers.WordPieceTrainer(
-            vocab_size=300, special_tokens=["[PAD]", *marks.values()], show_progress=False
-        )
+        trainer: Any = None
         marks["pad_token"] = "[PAD]"
     elif family in {"roberta", "modernbert"}:
         marks = {"unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>"}
@@ -109,10 +111,22 @@ def _tokenizer(family: str) -> tuple[Tokenizer, dict[str, str]]:
             show_progress=False,
         )
         marks["pad_token"] = "<pad>"
-    tokenizer.train_from_iterator(TEXTS, trainer)
+    if trainer is not None:
+        tokenizer.train_from_iterator(TEXTS, trainer)
     first, last = marks["cls_token"], marks["sep_token"]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{first} $A {last}",
         special_tokens=[(mark, tokenizer.token_to_id(mark)) for mark in (first, last)],
     )
     return tokenizer, marks
+
+
+def _pieces() -> list[str]:
+    """WordPieces: characters, short words, and the beginnings and ends of longer ones."""
+    words = {word.lower() for text in TEXTS for word in re.findall(r"\w+|[^\w\s]", text)}
+    characters = {character for word in words for character in word}
+    longer = {word for word in words if len(word) > 5}
+    pieces = characters | {word for word in words if len(word) <= 5} | {w[:4] for w in longer}
+    return sorted(pieces) + sorted(
+        {f"##{character}" for character in characters} | {f"##{word[4:]}" for word in longer}
+    )

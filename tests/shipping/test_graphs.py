@@ -44,9 +44,11 @@ def span_batch(lengths: list[int], n_spans: int, n_pairs: int, seed: int = 0) ->
     grid[window, place] = np.arange(n_spans)
     head = random.integers(0, n_spans, n_pairs)
     tail = np.array([random.choice(np.flatnonzero(window == window[h])) for h in head])
+    inside = np.arange(max(lengths)) < np.array(lengths)[:, None]
     return SpanBatch(
         *(window, first, last, random.integers(0, 3, n_spans), head, tail),
         *(random.integers(0, 5, n_pairs), grid, place),
+        np.where(inside, random.integers(0, 7, inside.shape), -1),
     )
 
 

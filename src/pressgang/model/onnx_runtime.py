@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ class OnnxRuntime:
         provider = _provider(device)
         threads = n_threads or _usual_threads()
         self._encoder = _session(encoder, provider, threads, ["tokens", "shapes", "first"])
-        pair_inputs = ["hidden", *SpanBatch.__dataclass_fields__]
-        self._pairs = _session(pairs, provider, threads, pair_inputs)
+        # Without a marked layer a graph has no use for tags.
+        needed = ["hidden", *SpanBatch.__dataclass_fields__]
+        needed.remove("tags")
+        self._pairs = _session(pairs, provider, threads, needed, also=["tags"])
+        self._pair_inputs = {node.name for node in self._pairs.get_inputs()}
 
     def encode(self, batch: WindowBatch) -> tuple[Hidden, Floats]:
         """Hidden states `[B, T, D]` and tag logits `[B, W, n_tags]`, as `TorchRuntime.encode`.
@@ -56,7 +60,7 @@ class OnnxRuntime:
         lengths = batch.mask.sum(axis=1)
         hidden: Hidden | None = None
         logits: Hidden | None = None
-        for rows in _equally_long(lengths):
+        for rows in _equally_long(lengths, np.arange(len(lengths))):
             length = int(lengths[rows[0]])
             inputs = {
                 "tokens": batch.tokens[rows, :length],
@@ -78,24 +82,34 @@ class OnnxRuntime:
 
     def relate(self, hidden: Hidden, batch: SpanBatch) -> Floats:
         """Probabilities `[P, n_relations]` of the relations of each pair, at least one pair."""
-        inputs = {name: getattr(batch, name) for name in SpanBatch.__dataclass_fields__}
-        pieces = []
-        for at in range(0, len(batch.head), _PAIRS):
-            piece = {n: inputs[n][at : at + _PAIRS] for n in ("head", "tail", "distance")}
-            (logits,) = self._pairs.run(["relations"], {"hidden": hidden} | inputs | piece)
-            pieces.append(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
-        return np.concatenate(pieces)
+        scores: Floats | None = None
+        lengths = (batch.tags >= 0).sum(axis=1)
+        for rows in _equally_long(lengths, np.unique(batch.window[batch.head])):
+            part, pairs = batch.of_windows(rows)
+            inputs = {name: getattr(part, name) for name in SpanBatch.__dataclass_fields__}
+            length = int(lengths[rows[0]])
+            inputs |= {"hidden": hidden[rows, :length], "tags": part.tags[:, :length]}
+            inputs = {name: inputs[name] for name in self._pair_inputs}
+            for at in range(0, len(pairs), _PAIRS):
+                piece = {n: inputs[n][at : at + _PAIRS] for n in ("head", "tail", "distance")}
+                (logits,) = self._pairs.run(["relations"], inputs | piece)
+                if scores is None:
+                    scores = np.empty((len(batch.head), logits.shape[-1]))
+                scores[pairs[at : at + _PAIRS]] = 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
+        if scores is None:
+            raise ValueError("a batch without pairs")
+        return scores
 
     def save(self, folder: Path) -> None:
         """An export is copied as a folder; this always raises ValueError."""
         raise ValueError(f"{folder}: an export cannot be saved anew; copy its folder")
 
 
-def _equally_long(lengths: Ints) -> list[Ints]:
-    """Rows of equal length, so many at once as are run together."""
+def _equally_long(lengths: Ints, wanted: Ints) -> list[Ints]:
+    """The rows that are wanted, those of equal length together, so many at once as are run."""
     groups = []
-    for length in np.unique(lengths).tolist():
-        rows = np.flatnonzero(lengths == length)
+    for length in np.unique(lengths[wanted]).tolist():
+        rows = wanted[lengths[wanted] == length]
         step = max(1, _RUN_TOKENS // length)
         groups += [rows[at : at + step] for at in range(0, len(rows), step)]
     return groups
@@ -114,7 +128,9 @@ def _provider(device: str) -> str:
     return _CUDA
 
 
-def _session(graph: bytes, provider: str, n_threads: int, inputs: list[str]) -> Any:
+def _session(
+    graph: bytes, provider: str, n_threads: int, inputs: list[str], *, also: Sequence[str] = ()
+) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
@@ -132,7 +148,7 @@ def _session(graph: bytes, provider: str, n_threads: int, inputs: list[str]) -> 
     if provider not in session.get_providers():  # onnxruntime goes on without what fails
         raise ValueError("device cuda was asked for, but onnxruntime finds no GPU that it can use")
     found = [node.name for node in session.get_inputs()]
-    if sorted(found) != sorted(inputs):
+    if sorted(set(found).difference(also)) != sorted(inputs):
         raise ValueError(f"a graph over {', '.join(found)}; expected {', '.join(inputs)}")
     return session
 
