@@ -29,6 +29,9 @@ def serve(
     held_out_share: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of the project kept to compare models on.")
     ] = 0.2,
+    niceness: Annotated[
+        int, typer.Option(min=0, max=19, help="How far training stands back behind other work.")
+    ] = 10,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 9090,
     user: Annotated[str, typer.Option(help="User name that Label Studio gives.")] = "pressgang",
@@ -54,7 +57,7 @@ def serve(
         if project is None:
             raise ValueError("--config needs --project: the project to train on")
         training = TrainingSettings(
-            str(config.resolve()), url, project, str(folder.resolve()), held_out_share
+            str(config.resolve()), url, project, str(folder.resolve()), held_out_share, niceness
         )
     elif project is not None:
         raise ValueError("--project needs --config: how to train on it")

@@ -118,6 +118,7 @@ def test_the_backend_trains_on_what_is_annotated_and_survives_being_killed(
     options = (
         *("--config", config, "--project", project, "--url", patient.url),
         *("--train-after", 2, "--quiet-seconds", 1, "--held-out-share", 0.5),
+        *("--niceness", 0),  # other tests run beside this one, and would go before it
     )
     environment = {"LABEL_STUDIO_API_KEY": ACCOUNT.token}
     port = free_port()  # the same for the restarted backend: the server knows it by that

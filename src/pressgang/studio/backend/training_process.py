@@ -42,7 +42,6 @@ from pressgang.studio.secret import TOKEN
 
 SETTINGS = "PRESSGANG_TRAINING"
 
-_NICENESS = 10
 _SECONDS = 120.0
 
 
@@ -51,7 +50,7 @@ class TrainingSettings:
     """What is the same for every training of a backend.
 
     `held_out_share` of the project's texts are never trained on; `model` is the folder of the base
-    model.
+    model. `niceness`, as of the system: 0 takes as much of the processor as the backend may.
     """
 
     config: str
@@ -59,14 +58,15 @@ class TrainingSettings:
     project: int
     model: str
     held_out_share: float
+    niceness: int = 10
 
 
 def main() -> None:
     """Do the training that the state folder orders."""
     folder = StateFolder(Path(sys.argv[1]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(_NICENESS)
     settings = TrainingSettings(**json.loads(os.environ[SETTINGS]))
+    os.nice(settings.niceness)
     order = read_record(Order, folder.work / "order.json")
     try:
         outcome = train(folder, order, settings, token=os.environ.pop(TOKEN, ""))
