@@ -38,7 +38,8 @@ card: .venv/installed  ## model_card.md from the committed figures
 	  --comparison eval/benchmark/card.md
 
 ship: .venv/installed  ## a model of the whole corpus into the package, without torch
-	$(BIN)/pressgang train --config training/default.toml --everything --output models/shipped --resume
+	$(BIN)/pressgang train --config training/default.toml --everything --output models/shipped --resume \
+	  --pretraining eval/folds/pretraining
 	$(BIN)/pressgang export models/shipped --output src/pressgang/shipped \
 	  --data annotations/gold.json --labeling-config annotations/labeling_config.xml
 

@@ -90,6 +90,9 @@ def train(
     everything: Annotated[
         bool, typer.Option("--everything", help="Hold nothing out: a model to use, not to score.")
     ] = False,
+    pretraining: Annotated[
+        Path | None, typer.Option(help="Folder for pretrained weights that several runs share.")
+    ] = None,
 ) -> None:
     """Train a model, and score it on the documents that the configuration holds out."""
     from pressgang.evaluation.reports import render_summary, write_report
@@ -108,6 +111,7 @@ def train(
         output,
         run={"command": _command()} | dict(given.record),
         resume=resume,
+        pretraining=pretraining,
         console=_messages,
     )
     if record is None:  # another process of this run writes and scores

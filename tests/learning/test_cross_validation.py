@@ -14,8 +14,11 @@ from rich.console import Console
 from pressgang.corpus import read_documents
 from pressgang.document import Document
 from pressgang.evaluation.evaluate import Report
+from pressgang.evaluation.splits import hold_out
 from pressgang.learning.cross_validation import cross_validate
-from pressgang.learning.experiments import predict_both
+from pressgang.learning.experiments import predict_both, train
+from pressgang.learning.training import pretrain
+from pressgang.schema import Schema
 from tests.learning.test_training import run_staged, staged
 
 pytestmark = pytest.mark.slow
@@ -62,6 +65,24 @@ def test_folds_share_their_pretraining_and_nothing_else(
     assert "3 folds, 0 to train" in validate(config, court_reports, tmp_path)[2]
     with pytest.raises(ValueError, match="other settings or data"):
         validate(dataclasses.replace(config, seed=2), court_reports, tmp_path)
+
+
+def test_a_model_to_ship_begins_with_the_pretraining_of_the_folds(
+    bert: Path, court_reports: list[Document], tmp_path: Path
+) -> None:
+    config, shared = staged(bert), tmp_path / "pretraining"
+    pretrain(config, court_reports[-2:], Schema.from_documents(court_reports), folder=shared)
+    [made] = shared.iterdir()
+    before = made.stat().st_mtime_ns
+    fold = hold_out(court_reports[:-2], (), training_only=court_reports[-2:])
+    for name, folder in (("shared", shared), ("alone", None)):
+        colors = {"PERSON": "#ff0000"}
+        train(config, fold, colors, tmp_path / name, run={}, pretraining=folder)
+    assert [path.stat().st_mtime_ns for path in shared.iterdir()] == [before]
+    alone, other = (
+        (tmp_path / name / "model.safetensors").read_bytes() for name in ("alone", "shared")
+    )
+    assert alone == other
 
 
 def test_pretraining_alone_sees_no_tested_document(

@@ -50,22 +50,32 @@ def train(
     *,
     run: dict[str, Any],
     resume: bool = False,
+    pretraining: Path | None = None,
     console: Console | None = None,
 ) -> dict[str, Any] | None:
     """Train on what a fold trains on and save the model, its baseline and the record of the run.
 
     `run` is what the caller knows of the run (data files, command); the rest is added and the whole
     given back. In a run of several processes only the first writes; the others give back None.
+    `pretraining` is a folder of weights after the first stage, which runs with the same first stage
+    have in common.
     """
-    started = time.perf_counter()
     checkpoint = output / "checkpoint"
     documents = fold.known
+    schema = Schema.from_documents(documents, colors=colors)
+    pretrained = None
+    if pretraining is not None:
+        pretrained = training.pretrain(
+            config, fold.training_only, schema, folder=pretraining, console=console
+        )
+    started = time.perf_counter()
     trained = training.train(
         config,
         fold.train,
-        Schema.from_documents(documents, colors=colors),
+        schema,
         training_only=fold.training_only,
         checkpoint=checkpoint,
+        pretrained=pretrained,
         resume=resume,
         console=console,
     )
@@ -73,13 +83,14 @@ def train(
         return None
     path = config.decoding.calibration
     calibration = None if path is None else Calibration.read(Path(path))
+    shared = 0.0 if pretrained is None else trained.seconds[0]
     dataclasses.replace(trained.extractor, calibration=calibration).save(output)
     write_json(output / "baseline.json", Baseline.fit(documents).to_dict())
     record = (
         run
         | describe(config)
         | {
-            "seconds": round(time.perf_counter() - started, 1),
+            "seconds": round(shared + time.perf_counter() - started, 1),
             "device": trained.device,
             "precision": trained.precision,
             "parameters": trained.n_parameters,
