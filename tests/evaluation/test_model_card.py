@@ -45,6 +45,30 @@ def test_a_local_encoder_is_no_base_model() -> None:
     assert "base_model" not in front_matter(render_card(make_report(), run, corpus_text=CORPUS))
 
 
+def test_many_files_of_a_folder_are_named_as_the_folder() -> None:
+    paths = ["gold.json", *(f"written/{n}.json" for n in range(9)), "other/page.json"]
+    run = RUN | {
+        "data": [{"path": path} for path in paths],
+        "protocol": "leave one out, 3 folds: each document (save two) is unseen",
+    }
+    [index] = front_matter(render_card(make_report(), run, corpus_text=CORPUS))["model-index"]
+    for result in index["results"]:
+        assert result["dataset"]["name"] == "gold.json, written/ (9 files), other/page.json"
+        for metric in result["metrics"]:
+            assert metric["name"].endswith("(leave one out, 3 folds)")
+
+
+def test_what_it_says_of_the_method_is_what_was_configured() -> None:
+    config = {"windows": {"tokens": 96}, "model": {"marked_layer": False}}
+    plain, marked = (
+        render_card(make_report(), RUN | {"config": each}, corpus_text=CORPUS)
+        for each in (config, config | {"model": {"marked_layer": True}})
+    )
+    assert "windows of up to 96 tokens" in plain
+    assert "one more Transformer layer" not in plain
+    assert "one more Transformer layer" in marked
+
+
 def test_limits_come_before_figures() -> None:
     card = render_card(make_report(), RUN, corpus_text=CORPUS, language="uz")
     for limit in ("not a fact", "No decisions about persons", "Names of real people", "unevenly"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ from pressgang.evaluation.scoring import Score
 
 LEAST_SUPPORT = 10
 """Labels with fewer examples in gold are not ranked: their F1 says too little."""
+
+_MANY = 4
+"""So many files of one folder are named as the folder."""
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -59,6 +63,8 @@ def render_card(
         _front_matter(report, run, name, language),
         f"# {name}",
         _purpose(report, language),
+        "## How it works",
+        _method(run),
         "## What it is not for",
         _limits(language),
         "## Corpus and annotation",
@@ -92,9 +98,9 @@ def render_card(
 def _front_matter(report: Report, run: Mapping[str, Any], name: str, language: str) -> str:
     """YAML for the hub. Strings are written as JSON, which YAML reads."""
     encoder = (run.get("encoder") or {}).get("name") or ""
-    paths = ", ".join(str(file["path"]) for file in run.get("data") or () if file.get("path"))
-    dataset = json.dumps(paths or "not recorded", ensure_ascii=False)
-    protocol = recorded(run, "protocol")
+    dataset = json.dumps(_dataset(run), ensure_ascii=False)
+    # What is in brackets and behind the colon is said in the text.
+    protocol = re.split(r"[:(;]", recorded(run, "protocol"))[0].strip()
     figures = {
         "entities, strict micro": report.model.entities.micro,
         "relations, strict micro, end to end": report.model.relations.micro,
@@ -123,6 +129,41 @@ def _front_matter(report: Report, run: Mapping[str, Any], name: str, language: s
             title = json.dumps(f"{metric}, {measure} ({protocol})", ensure_ascii=False)
             lines.append(f"    - {{type: {metric}, value: {value}, name: {title}}}")
     return "\n".join([*lines, "---"])
+
+
+def _dataset(run: Mapping[str, Any]) -> str:
+    """The files of a run in one line, many of one folder as the folder."""
+    paths = [str(file["path"]) for file in run.get("data") or () if file.get("path")]
+    folders = Counter(path.rpartition("/")[0] for path in paths)
+    shown = {
+        path if folders[folder] < _MANY else f"{folder}/ ({folders[folder]} files)": None
+        for path in paths
+        for folder in [path.rpartition("/")[0]]
+    }
+    return ", ".join(shown) or "not recorded"
+
+
+def _method(run: Mapping[str, Any]) -> str:
+    """What stands between text and scores, as the configuration has it."""
+    config = run.get("config") or {}
+    size = (config.get("windows") or {}).get("tokens")
+    parts = [
+        f"The text is read in windows{f' of up to {size} tokens' if size else ''} that end where "
+        "sentences do and overlap, so that nothing is cut off. A small Transformer encoder reads "
+        "each window once. A linear layer gives each word a tag, from which the best sequence of "
+        "tags is decoded: entities begin and end with words and do not overlap.",
+        "Of each pair of entities whose labels some relation joins, a second head asks every "
+        "relation: from the two spans, their labels, what stands between them and how far apart "
+        "they are. A pair may have several relations, or none.",
+        "Scores are the calibrated probabilities of these heads. The model writes no text, looks "
+        "nothing up and remembers no earlier text.",
+    ]
+    if (config.get("model") or {}).get("marked_layer"):
+        parts[1] += (
+            " Before that, one more Transformer layer reads the window with its entities marked, "
+            "so that a pair is seen among the others."
+        )
+    return "\n\n".join(parts)
 
 
 def _purpose(report: Report, language: str) -> str:
