@@ -41,6 +41,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 ARMS: Mapping[str, tuple[str, Settings]] = {
     "recipe": ("as it is", {}),
+    "marked": ("a marked layer", {"model": {"marked_layer": True}}),
     "unmarked": ("no marked layer", {"model": {"marked_layer": False}}),
     "epochs-8": ("8 epochs instead of 14", {"training": {"epochs": 8}}),
     "epochs-25": ("25 epochs instead of 14", {"training": {"epochs": 25}}),

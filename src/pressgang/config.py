@@ -65,7 +65,7 @@ class ModelConfig:
 
     pair_width: int = 192
     label_width: int = 32
-    marked_layer: bool = True
+    marked_layer: bool = False
     dropout: float = 0.1
     encoder_dropout: float | None = 0.1
 

@@ -54,7 +54,8 @@ def test_doubt_says_what_predict_says(
         assert found == expected
         for side in ("entities", "relations"):
             scores = [one.score for one in getattr(found, side)]
-            assert scores == pytest.approx([one.score for one in getattr(expected, side)])
+            alone = [one.score for one in getattr(expected, side)]
+            assert scores == pytest.approx(alone, abs=1e-5)  # in other company
         assert 0 <= doubt.tags <= 1
         assert doubt.relations >= 0
 

@@ -16,7 +16,8 @@ from pressgang.model.pretrained import load_encoder
 def model(bert: Path) -> JointModel:
     torch.manual_seed(0)
     encoder, _ = load_encoder(str(bert), dropout=0.0)
-    return JointModel(encoder, n_labels=3, n_relations=4, config=ModelConfig(pair_width=8)).eval()
+    config = ModelConfig(pair_width=8, marked_layer=True)
+    return JointModel(encoder, n_labels=3, n_relations=4, config=config).eval()
 
 
 @pytest.mark.parametrize("n_tokens", [1, 2, 3, 7, 8, 9, 33])

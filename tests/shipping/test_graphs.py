@@ -52,12 +52,11 @@ def span_batch(lengths: list[int], n_spans: int, n_pairs: int, seed: int = 0) ->
     )
 
 
-def small_model(folder: Path) -> JointModel:
+def small_model(folder: Path, *, marked_layer: bool) -> JointModel:
     encoder, _ = load_encoder(str(folder), dropout=0.0)
     torch.manual_seed(0)
-    model = JointModel(
-        encoder, n_labels=3, n_relations=4, config=ModelConfig(pair_width=16, label_width=4)
-    )
+    config = ModelConfig(pair_width=16, label_width=4, marked_layer=marked_layer)
+    model = JointModel(encoder, n_labels=3, n_relations=4, config=config)
     for parameter in model.parameters():  # as after training: none all zeros, no two alike
         parameter.data += 0.02 * torch.randn_like(parameter)
     return model.eval()
@@ -70,9 +69,13 @@ def read(folder: Path) -> OnnxRuntime:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_graphs_of_any_encoder_compute_what_torch_does(family: str, tmp_path: Path) -> None:
-    model = small_model(build_encoder(family, tmp_path / family))
+@pytest.mark.parametrize(
+    ("family", "marked_layer"), [("bert", False), *((f, True) for f in FAMILIES)]
+)
+def test_the_graphs_of_any_encoder_compute_what_torch_does(
+    family: str, marked_layer: bool, tmp_path: Path
+) -> None:
+    model = small_model(build_encoder(family, tmp_path / family), marked_layer=marked_layer)
     write_graphs(model, tmp_path, window_tokens=LONGEST, in_8_bits=False)
     torch_runtime, onnx_runtime = TorchRuntime(model, device="cpu"), read(tmp_path)
     cases = [([1], 1, 1), ([2], 2, 1), ([24, 24, 24], 7, 5), ([7, 130, 7, 1], 9, 30)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ class OnnxRuntime:
         needed = ["hidden", *SpanBatch.__dataclass_fields__]
         needed.remove("tags")
         self._pairs = _session(pairs, provider, threads, needed, also=["tags"])
-        self._pair_inputs = {node.name for node in self._pairs.get_inputs()}
+        self._reads_tags = "tags" in {node.name for node in self._pairs.get_inputs()}
 
     def encode(self, batch: WindowBatch) -> tuple[Hidden, Floats]:
         """Hidden states `[B, T, D]` and tag logits `[B, W, n_tags]`, as `TorchRuntime.encode`.
@@ -82,23 +83,29 @@ class OnnxRuntime:
 
     def relate(self, hidden: Hidden, batch: SpanBatch) -> Floats:
         """Probabilities `[P, n_relations]` of the relations of each pair, at least one pair."""
-        scores: Floats | None = None
+        if not self._reads_tags:  # then padding is never looked at
+            return self._scores(hidden, batch)
+        parts, places = [], []
         lengths = (batch.tags >= 0).sum(axis=1)
         for rows in _equally_long(lengths, np.unique(batch.window[batch.head])):
             part, pairs = batch.of_windows(rows)
-            inputs = {name: getattr(part, name) for name in SpanBatch.__dataclass_fields__}
             length = int(lengths[rows[0]])
-            inputs |= {"hidden": hidden[rows, :length], "tags": part.tags[:, :length]}
-            inputs = {name: inputs[name] for name in self._pair_inputs}
-            for at in range(0, len(pairs), _PAIRS):
-                piece = {n: inputs[n][at : at + _PAIRS] for n in ("head", "tail", "distance")}
-                (logits,) = self._pairs.run(["relations"], inputs | piece)
-                if scores is None:
-                    scores = np.empty((len(batch.head), logits.shape[-1]))
-                scores[pairs[at : at + _PAIRS]] = 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
-        if scores is None:
-            raise ValueError("a batch without pairs")
+            part = dataclasses.replace(part, tags=part.tags[:, :length])
+            parts.append(self._scores(hidden[rows, :length], part))
+            places.append(pairs)
+        scores: Floats = np.concatenate(parts)[np.argsort(np.concatenate(places))]
         return scores
+
+    def _scores(self, hidden: Hidden, batch: SpanBatch) -> Floats:
+        inputs = {name: getattr(batch, name) for name in SpanBatch.__dataclass_fields__}
+        if not self._reads_tags:
+            del inputs["tags"]
+        pieces = []
+        for at in range(0, len(batch.head), _PAIRS):
+            piece = {n: inputs[n][at : at + _PAIRS] for n in ("head", "tail", "distance")}
+            (logits,) = self._pairs.run(["relations"], {"hidden": hidden} | inputs | piece)
+            pieces.append(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
+        return np.concatenate(pieces)
 
     def save(self, folder: Path) -> None:
         """An export is copied as a folder; this always raises ValueError."""
