@@ -77,8 +77,9 @@ def print_agreement(
             title = f"{names[0]} and {names[1]}: {len(first)} documents by both"
             print_pair(first, second, names, title=title, show=show)
     if not n_compared:
-        who = ", ".join(f"{name} ({len(own)})" for name, own in annotators.items()) or "nobody"
-        raise ValueError(f"{source}: no two annotators finished the same task; annotators: {who}")
+        who = ", ".join(f"{name} ({len(own)})" for name, own in annotators.items())
+        known = f"; annotators: {who}" if who else ""
+        raise ValueError(f"{source}: no two annotators finished the same task{known}")
 
 
 def print_pair(
