@@ -57,15 +57,10 @@ class WindowConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Sizes of the heads on top of the encoder, and the dropout before them.
-
-    With `marked_layer` a window is read once more, by one layer that knows its entities, before
-    relations are looked for.
-    """
+    """Sizes of the heads on top of the encoder, and the dropout before them."""
 
     pair_width: int = 192
     label_width: int = 32
-    marked_layer: bool = False
     dropout: float = 0.1
     encoder_dropout: float | None = 0.1
 

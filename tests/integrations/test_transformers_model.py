@@ -39,7 +39,7 @@ def random_extractor(family: str, folder: Path) -> Extractor:
     config = RunConfig(
         encoder=family,
         windows=WindowConfig(tokens=64, core_tokens=24, right_tokens=8),
-        model=ModelConfig(pair_width=16, label_width=4, marked_layer=True),
+        model=ModelConfig(pair_width=16, label_width=4),
         decoding=DecodingConfig(relation_threshold=0.3),
     )
     torch.manual_seed(2)

@@ -49,7 +49,7 @@ def config_for(encoder: Path, **training: object) -> RunConfig:
     return RunConfig(
         encoder=str(encoder),
         windows=WindowConfig(tokens=96, core_tokens=40, right_tokens=8),
-        model=ModelConfig(pair_width=16, label_width=4, marked_layer=True),
+        model=ModelConfig(pair_width=16, label_width=4),
         training=TrainingConfig(**recipe),  # type: ignore[arg-type]
     )
 

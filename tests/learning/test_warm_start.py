@@ -121,7 +121,7 @@ def fresh(old: JointModel, schema: Schema, *, pair_width: int | None = None) -> 
         copy.deepcopy(old.encoder),
         n_labels=len(schema.entity_labels),
         n_relations=len(schema.relation_labels),
-        config=ModelConfig(pair_width=width, label_width=label_width, marked_layer=True),
+        config=ModelConfig(pair_width=width, label_width=label_width),
     )
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import itertools
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from pressgang.model.pretrained import load_encoder
 def model(bert: Path) -> JointModel:
     torch.manual_seed(0)
     encoder, _ = load_encoder(str(bert), dropout=0.0)
-    config = ModelConfig(pair_width=8, marked_layer=True)
-    return JointModel(encoder, n_labels=3, n_relations=4, config=config).eval()
+    return JointModel(encoder, n_labels=3, n_relations=4, config=ModelConfig(pair_width=8)).eval()
 
 
 @pytest.mark.parametrize("n_tokens", [1, 2, 3, 7, 8, 9, 33])
@@ -43,7 +41,6 @@ def _spans(**changes: list[int] | list[list[int]]) -> dict[str, torch.Tensor]:
         "distance": [0, 0, 1, 1],
         "grid": [[0, 1, 2]],
         "place": [0, 1, 2],
-        "tags": [[0, 1, 2, 0, 3, 0, 0, 0, 0, 5, 6, 0]],
     } | changes
     return {name: torch.tensor(values) for name, values in spans.items()}
 
@@ -60,11 +57,8 @@ def test_padding_changes_no_logit(model: JointModel) -> None:
         padded(first, (0, 2)),
     )
     assert torch.allclose(plain[1], wide[1][:, :3], atol=1e-5)
-    tags = padded(_spans()["tags"], (0, 9), value=-1)
     assert torch.allclose(
-        model.relate(plain[0], **_spans()),
-        model.relate(wide[0], **_spans(tags=tags.tolist())),
-        atol=1e-5,
+        model.relate(plain[0], **_spans()), model.relate(wide[0], **_spans()), atol=1e-5
     )
 
 
@@ -72,31 +66,9 @@ def test_what_lies_between_the_spans_matters(model: JointModel) -> None:
     hidden = torch.randn(1, 12, 32)
     changed = hidden.clone()
     changed[0, 6] += 10.0
-    model = copy.deepcopy(model)
-    model.pair_head.marked_layer = None  # which shows every token all others
     before, after = (model.relate(h, **_spans()) for h in (hidden, changed))
     assert torch.equal(before[0], after[0])  # tokens 1-2 and 4: token 6 is not between
     assert not torch.allclose(before[3], after[3])  # tokens 1-2 and 9-10: it is
-
-
-def test_the_marked_layer_begins_as_nothing(model: JointModel) -> None:
-    hidden = torch.randn(1, 12, 32)
-    without = copy.deepcopy(model)
-    without.pair_head.marked_layer = None
-    assert torch.equal(model.relate(hidden, **_spans()), without.relate(hidden, **_spans()))
-
-
-def test_the_other_entities_of_the_window_matter(model: JointModel) -> None:
-    model = copy.deepcopy(model)
-    layer = model.pair_head.marked_layer
-    assert layer is not None
-    for parameter in layer.parameters():  # as after training
-        parameter.data += 0.1 * torch.randn_like(parameter)
-    hidden = torch.randn(1, 12, 32)
-    pair = {"head": [0], "tail": [1], "distance": [0]}
-    before = model.relate(hidden, **_spans(**pair))
-    other = model.relate(hidden, **_spans(**pair, tags=[[0, 1, 2, 0, 3, 0, 0, 0, 0, 1, 2, 0]]))
-    assert not torch.allclose(before, other)
 
 
 def test_direction_and_sentence_distance_matter(model: JointModel) -> None:

@@ -44,19 +44,18 @@ def span_batch(lengths: list[int], n_spans: int, n_pairs: int, seed: int = 0) ->
     grid[window, place] = np.arange(n_spans)
     head = random.integers(0, n_spans, n_pairs)
     tail = np.array([random.choice(np.flatnonzero(window == window[h])) for h in head])
-    inside = np.arange(max(lengths)) < np.array(lengths)[:, None]
     return SpanBatch(
         *(window, first, last, random.integers(0, 3, n_spans), head, tail),
         *(random.integers(0, 5, n_pairs), grid, place),
-        np.where(inside, random.integers(0, 7, inside.shape), -1),
     )
 
 
-def small_model(folder: Path, *, marked_layer: bool) -> JointModel:
+def small_model(folder: Path) -> JointModel:
     encoder, _ = load_encoder(str(folder), dropout=0.0)
     torch.manual_seed(0)
-    config = ModelConfig(pair_width=16, label_width=4, marked_layer=marked_layer)
-    model = JointModel(encoder, n_labels=3, n_relations=4, config=config)
+    model = JointModel(
+        encoder, n_labels=3, n_relations=4, config=ModelConfig(pair_width=16, label_width=4)
+    )
     for parameter in model.parameters():  # as after training: none all zeros, no two alike
         parameter.data += 0.02 * torch.randn_like(parameter)
     return model.eval()
@@ -69,13 +68,9 @@ def read(folder: Path) -> OnnxRuntime:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("family", "marked_layer"), [("bert", False), *((f, True) for f in FAMILIES)]
-)
-def test_the_graphs_of_any_encoder_compute_what_torch_does(
-    family: str, marked_layer: bool, tmp_path: Path
-) -> None:
-    model = small_model(build_encoder(family, tmp_path / family), marked_layer=marked_layer)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_graphs_of_any_encoder_compute_what_torch_does(family: str, tmp_path: Path) -> None:
+    model = small_model(build_encoder(family, tmp_path / family))
     write_graphs(model, tmp_path, window_tokens=LONGEST, in_8_bits=False)
     torch_runtime, onnx_runtime = TorchRuntime(model, device="cpu"), read(tmp_path)
     cases = [([1], 1, 1), ([2], 2, 1), ([24, 24, 24], 7, 5), ([7, 130, 7, 1], 9, 30)]

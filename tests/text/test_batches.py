@@ -1,5 +1,3 @@
-from random import Random
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -209,51 +207,3 @@ def test_windows_without_spans_have_no_pairs(owned_only: bool) -> None:
     views = views_of("Abc xyz. Abc.")
     batch = span_batch(views, [Spans.none()] * len(views), LEGAL, LETTERS, owned_only=owned_only)
     assert all(len(getattr(batch, name)) == 0 for name in ("window", "first", "head", "distance"))
-
-
-@given(marked_texts())
-@settings(max_examples=40, deadline=None)
-def test_tags_mark_the_tokens_of_spans_and_padding(marked: tuple[str, Spans]) -> None:
-    text, spans = marked
-    views = views_of(text)
-    mask = window_batch(views, LETTERS).mask
-    batch, _ = batch_of(text, spans, owned_only=False)
-    expected = np.where(mask == 1, 0, -1)
-    for window, first, last, label in zip(
-        batch.window, batch.first, batch.last, batch.label, strict=True
-    ):
-        expected[window, first : last + 1] = 2 + 2 * label
-        expected[window, first] = 1 + 2 * label
-    assert batch.tags.tolist() == expected.tolist()
-
-
-def test_of_two_spans_that_overlap_the_earlier_is_marked() -> None:
-    view = views_of("Ab xy.")[0]
-    both = Spans(np.array([0, 0]), np.array([0, 1]), np.array([1, 0]), np.ones(2))
-    tags = span_batch([view], [both], LEGAL, LETTERS, owned_only=False).tags
-    assert tags.tolist() == [[0, 3, 4, 2, 2, 0, 0]]  # [CLS] a b x y . [SEP]
-
-
-@given(marked_texts(), st.randoms())
-@settings(max_examples=60, deadline=None)
-def test_some_windows_of_a_batch_are_what_they_would_be_alone(
-    marked: tuple[str, Spans], random: Random
-) -> None:
-    text, spans = marked
-    views = views_of(text)
-    inside = [spans.take(within(spans, view)) for view in views]
-    rows = np.array(random.sample(range(len(views)), random.randint(1, len(views))))
-    whole = span_batch(views, inside, LEGAL, LETTERS, owned_only=True)
-    part, pairs = whole.of_windows(rows)
-    alone = span_batch(
-        [views[row] for row in rows], [inside[row] for row in rows], LEGAL, LETTERS, owned_only=True
-    )
-    part_pairs, alone_pairs = (
-        sorted(zip(b.head.tolist(), b.tail.tolist(), b.distance.tolist(), strict=True))
-        for b in (part, alone)
-    )
-    assert part_pairs == alone_pairs
-    assert whole.window[whole.head[pairs]].tolist() == rows[part.window[part.head]].tolist()
-    for name in ("window", "first", "last", "label", "place", "grid"):
-        assert getattr(part, name).tolist() == getattr(alone, name).tolist(), name
-    assert part.tags[:, : alone.tags.shape[1]].tolist() == alone.tags.tolist()

@@ -158,11 +158,6 @@ def _method(run: Mapping[str, Any]) -> str:
         "Scores are the calibrated probabilities of these heads. The model writes no text, looks "
         "nothing up and remembers no earlier text.",
     ]
-    if (config.get("model") or {}).get("marked_layer"):
-        parts[1] += (
-            " Before that, one more Transformer layer reads the window with its entities marked, "
-            "so that a pair is seen among the others."
-        )
     return "\n\n".join(parts)
 
 

@@ -23,11 +23,7 @@ from pressgang.model.folders import ENCODER_GRAPH, EXPORTED, PAIR_GRAPH, SCHEMA,
 from pressgang.model.joint_model import JointModel
 from pressgang.schema import Schema
 
-_BY_TAG = (
-    "tag_head.weight",
-    "tag_head.bias",
-    "pair_head.marked_layer.tag_embedding.weight",
-)
+_BY_TAG = ("tag_head.weight", "tag_head.bias")
 _BY_LABEL = ("pair_head.label_embedding.weight",)
 _BY_RELATION = ("pair_head.biaffine", "pair_head.out.weight", "pair_head.out.bias")
 

@@ -37,13 +37,7 @@ class JointModel(nn.Module):
         nn.init.zeros_(self.shape_embedding.weight)
         self.dropout = nn.Dropout(config.dropout)
         self.tag_head = nn.Linear(width, 1 + 2 * n_labels)
-        self.pair_head = PairHead(
-            width,
-            n_heads=_heads(self.encoder.config, width),
-            n_labels=n_labels,
-            n_relations=n_relations,
-            config=config,
-        )
+        self.pair_head = PairHead(width, n_labels=n_labels, n_relations=n_relations, config=config)
 
     def encode(
         self, tokens: Tensor, shapes: Tensor, mask: Tensor, first: Tensor
@@ -80,18 +74,16 @@ class JointModel(nn.Module):
         distance: Tensor,
         grid: Tensor,
         place: Tensor,
-        tags: Tensor,
     ) -> Tensor:
         """Relation logits `[P, n_relations]` of ordered pairs of spans.
 
         `window`, `first`, `last` and `label` `[S]` say in which window a span lies, its first and
         last token (inclusive) and its label; `head` and `tail` `[P]` are positions among the spans,
         `distance` `[P]` counts the sentences between them. `grid` `[B, N]` lists the spans of each
-        window, `place` `[S]` says in which column of it a span stands. `tags` `[B, T]` are those of
-        the tokens, -1 for padding.
+        window, `place` `[S]` says in which column of it a span stands.
         """
         logits: Tensor = self.pair_head(
-            hidden, window, first, last, label, head, tail, distance, grid, place, tags
+            hidden, window, first, last, label, head, tail, distance, grid, place
         )
         return logits
 
@@ -102,20 +94,12 @@ class PairHead(nn.Module):
     A span is its first and last token, their maximum over the span and its label (after Eberts and
     Ulges, 2020; Zhong and Chen, 2021). A pair is scored by a biaffine form (Dozat and Manning,
     2017) plus a perceptron over both spans, their product, the maximum over the tokens between them
-    and their distance. The hidden states that all this is taken from have gone through a
-    `MarkedLayer`, if the model has one.
+    and their distance.
     """
 
-    def __init__(
-        self, width: int, *, n_heads: int, n_labels: int, n_relations: int, config: ModelConfig
-    ) -> None:
+    def __init__(self, width: int, *, n_labels: int, n_relations: int, config: ModelConfig) -> None:
         super().__init__()
         pair_width = config.pair_width
-        self.marked_layer = (
-            MarkedLayer(width, n_heads=n_heads, n_tags=1 + 2 * n_labels, dropout=config.dropout)
-            if config.marked_layer
-            else None
-        )
         self.label_embedding = nn.Embedding(n_labels, config.label_width)
         self.head = nn.Linear(3 * width + config.label_width, pair_width)
         self.tail = nn.Linear(3 * width + config.label_width, pair_width)
@@ -148,18 +132,13 @@ class PairHead(nn.Module):
         distance: Tensor,
         grid: Tensor,
         place: Tensor,
-        tags: Tensor,
         *,
-        is_padded: bool = True,
         n_levels: int | None = None,
     ) -> Tensor:
         """Logits `[P, n_relations]`; the arguments are those of `JointModel.relate`.
 
-        An exported graph is given windows without padding, and has a fixed number of the levels
-        of `maximum_table`.
+        `n_levels` is that of `maximum_table`: an exported graph has a fixed number.
         """
-        if self.marked_layer is not None:
-            hidden = self.marked_layer(hidden, tags, is_padded=is_padded)
         table = maximum_table(hidden, n_levels)
         vectors = torch.cat(
             [
@@ -221,36 +200,6 @@ class PairHead(nn.Module):
         return context, bucket + (first_h > first_t).long() * (len(GAP_EDGES) + 1)
 
 
-class MarkedLayer(nn.Module):
-    """Reads a window once more, now that its entities are known.
-
-    The tag of each token is added to its hidden state, and a Transformer layer (Vaswani et al.
-    2017; norms before, after Xiong et al. 2020) lets the tokens look at each other. So a pair is
-    seen among the other entities of its window, which typed markers in the text (Zhong and Chen,
-    2021) achieve with another pass of the encoder for each pair. The layer begins as the identity.
-    """
-
-    def __init__(self, width: int, *, n_heads: int, n_tags: int, dropout: float) -> None:
-        super().__init__()
-        self.tag_embedding = nn.Embedding(n_tags, width)
-        self.layer = nn.TransformerEncoderLayer(
-            width, n_heads, 2 * width, dropout, "gelu", batch_first=True, norm_first=True
-        )
-        for weight in (
-            self.tag_embedding.weight,
-            self.layer.self_attn.out_proj.weight,
-            self.layer.linear2.weight,
-            self.layer.linear2.bias,
-        ):
-            nn.init.zeros_(weight)
-
-    def forward(self, hidden: Tensor, tags: Tensor, *, is_padded: bool) -> Tensor:
-        """Hidden states `[B, T, D]`; `tags` `[B, T]` are -1 for padding."""
-        marked = hidden + self.tag_embedding(tags.clamp(min=0))
-        result: Tensor = self.layer(marked, src_key_padding_mask=tags < 0 if is_padded else None)
-        return result
-
-
 def as_tensors(batch: WindowBatch | SpanBatch, device: torch.device) -> dict[str, Tensor]:
     """The arrays of a batch as tensors, by field name."""
     return {
@@ -283,12 +232,6 @@ def range_maximum(table: Tensor, window: Tensor, start: Tensor, end: Tensor) -> 
     powers = 2 ** torch.arange(1, table.shape[0], device=table.device)
     level = (length.unsqueeze(-1) >= powers).sum(dim=-1)
     return torch.maximum(table[level, window, start], table[level, window, end - 2**level])
-
-
-def _heads(config: Any, width: int) -> int:
-    """The number of attention heads of an encoder, or the next smaller that divides its width."""
-    wanted = int(getattr(config, "num_attention_heads", 0) or 1)
-    return next(n for n in range(min(wanted, width), 0, -1) if width % n == 0)
 
 
 def _with_one(vectors: Tensor) -> Tensor:

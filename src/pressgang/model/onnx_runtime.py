@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +45,8 @@ class OnnxRuntime:
         provider = _provider(device)
         threads = n_threads or _usual_threads()
         self._encoder = _session(encoder, provider, threads, ["tokens", "shapes", "first"])
-        # Without a marked layer a graph has no use for tags.
-        needed = ["hidden", *SpanBatch.__dataclass_fields__]
-        needed.remove("tags")
-        self._pairs = _session(pairs, provider, threads, needed, also=["tags"])
-        self._reads_tags = "tags" in {node.name for node in self._pairs.get_inputs()}
+        pair_inputs = ["hidden", *SpanBatch.__dataclass_fields__]
+        self._pairs = _session(pairs, provider, threads, pair_inputs)
 
     def encode(self, batch: WindowBatch) -> tuple[Hidden, Floats]:
         """Hidden states `[B, T, D]` and tag logits `[B, W, n_tags]`, as `TorchRuntime.encode`.
@@ -61,7 +56,7 @@ class OnnxRuntime:
         lengths = batch.mask.sum(axis=1)
         hidden: Hidden | None = None
         logits: Hidden | None = None
-        for rows in _equally_long(lengths, np.arange(len(lengths))):
+        for rows in _equally_long(lengths):
             length = int(lengths[rows[0]])
             inputs = {
                 "tokens": batch.tokens[rows, :length],
@@ -83,23 +78,7 @@ class OnnxRuntime:
 
     def relate(self, hidden: Hidden, batch: SpanBatch) -> Floats:
         """Probabilities `[P, n_relations]` of the relations of each pair, at least one pair."""
-        if not self._reads_tags:  # then padding is never looked at
-            return self._scores(hidden, batch)
-        parts, places = [], []
-        lengths = (batch.tags >= 0).sum(axis=1)
-        for rows in _equally_long(lengths, np.unique(batch.window[batch.head])):
-            part, pairs = batch.of_windows(rows)
-            length = int(lengths[rows[0]])
-            part = dataclasses.replace(part, tags=part.tags[:, :length])
-            parts.append(self._scores(hidden[rows, :length], part))
-            places.append(pairs)
-        scores: Floats = np.concatenate(parts)[np.argsort(np.concatenate(places))]
-        return scores
-
-    def _scores(self, hidden: Hidden, batch: SpanBatch) -> Floats:
         inputs = {name: getattr(batch, name) for name in SpanBatch.__dataclass_fields__}
-        if not self._reads_tags:
-            del inputs["tags"]
         pieces = []
         for at in range(0, len(batch.head), _PAIRS):
             piece = {n: inputs[n][at : at + _PAIRS] for n in ("head", "tail", "distance")}
@@ -112,11 +91,11 @@ class OnnxRuntime:
         raise ValueError(f"{folder}: an export cannot be saved anew; copy its folder")
 
 
-def _equally_long(lengths: Ints, wanted: Ints) -> list[Ints]:
-    """The rows that are wanted, those of equal length together, so many at once as are run."""
+def _equally_long(lengths: Ints) -> list[Ints]:
+    """Rows of equal length, so many at once as are run together."""
     groups = []
-    for length in np.unique(lengths[wanted]).tolist():
-        rows = wanted[lengths[wanted] == length]
+    for length in np.unique(lengths).tolist():
+        rows = np.flatnonzero(lengths == length)
         step = max(1, _RUN_TOKENS // length)
         groups += [rows[at : at + step] for at in range(0, len(rows), step)]
     return groups
@@ -135,9 +114,7 @@ def _provider(device: str) -> str:
     return _CUDA
 
 
-def _session(
-    graph: bytes, provider: str, n_threads: int, inputs: list[str], *, also: Sequence[str] = ()
-) -> Any:
+def _session(graph: bytes, provider: str, n_threads: int, inputs: list[str]) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
@@ -155,7 +132,7 @@ def _session(
     if provider not in session.get_providers():  # onnxruntime goes on without what fails
         raise ValueError("device cuda was asked for, but onnxruntime finds no GPU that it can use")
     found = [node.name for node in session.get_inputs()]
-    if sorted(set(found).difference(also)) != sorted(inputs):
+    if sorted(found) != sorted(inputs):
         raise ValueError(f"a graph over {', '.join(found)}; expected {', '.join(inputs)}")
     return session
 

@@ -39,7 +39,6 @@ _PAIR_INPUTS: Mapping[str, tuple[str, ...]] = {
     "distance": ("pairs",),
     "grid": ("windows", "columns"),
     "place": ("spans",),
-    "tags": ("windows", "tokens"),
 }
 _ENCODER_INPUTS: Mapping[str, tuple[str, ...]] = {
     "tokens": ("windows", "tokens"),
@@ -79,7 +78,7 @@ class _QuantizedEmbedding(nn.Module):
 
 
 class _Pairs(nn.Module):
-    """`JointModel.relate` over windows without padding, of as many tokens as one can have."""
+    """`JointModel.relate`, with maxima over as many tokens as a window can have."""
 
     def __init__(self, model: JointModel, *, n_levels: int) -> None:
         super().__init__()
@@ -87,7 +86,7 @@ class _Pairs(nn.Module):
         self.n_levels = n_levels
 
     def forward(self, *arguments: Tensor) -> Tensor:
-        logits: Tensor = self.pair_head(*arguments, is_padded=False, n_levels=self.n_levels)
+        logits: Tensor = self.pair_head(*arguments, n_levels=self.n_levels)
         return logits
 
 
@@ -187,7 +186,6 @@ def _pair_example(width: int) -> dict[str, Tensor]:
         "distance": torch.zeros_like(head),
         "grid": grid,
         "place": place,
-        "tags": torch.zeros((3, 24), dtype=torch.long),
     }
 
 

@@ -56,8 +56,7 @@ class SpanBatch:
     `window`, `first`, `last` and `label` [S]: which window, first and last token (inclusive),
     label index. `head` and `tail` [P]: positions among the spans. `distance` [P]: sentences apart.
     `grid` [B, N]: the positions of each window's spans, padded with 0; `place` [S]: each span's
-    column there. `tags` [B, T]: the tag of each token, which are those of words (0 for O, then B
-    and I of each label), the earlier of two spans that overlap, and -1 where there is no token.
+    column there.
     """
 
     window: Ints
@@ -69,36 +68,12 @@ class SpanBatch:
     distance: Ints
     grid: Ints
     place: Ints
-    tags: Ints
-
-    def of_windows(self, rows: Ints) -> tuple[SpanBatch, Ints]:
-        """The spans and pairs of some windows, in the order of `rows`, and which pairs they are."""
-        row_of = np.full(len(self.tags), -1)
-        row_of[rows] = np.arange(len(rows))
-        spans = np.flatnonzero(row_of[self.window] >= 0)
-        spans = spans[np.argsort(row_of[self.window[spans]], kind="stable")]
-        span_of = np.full(len(self.window), -1)
-        span_of[spans] = np.arange(len(spans))
-        pairs = np.flatnonzero(span_of[self.head] >= 0)
-        window = row_of[self.window[spans]]
-        part = SpanBatch(
-            window,
-            self.first[spans],
-            self.last[spans],
-            self.label[spans],
-            span_of[self.head[pairs]],
-            span_of[self.tail[pairs]],
-            self.distance[pairs],
-            *_grid(window, np.bincount(window, minlength=len(rows))),
-            self.tags[rows],
-        )
-        return part, pairs
 
 
 def window_batch(views: Sequence[View], text_encoder: TextEncoder) -> WindowBatch:
     """The windows as one padded batch, framed by the encoder's special tokens."""
     n_before, n_after = len(text_encoder.prefix), len(text_encoder.suffix)
-    width = text_encoder.n_special + max(view.n_tokens for view in views)
+    width = n_before + n_after + max(view.n_tokens for view in views)
     n_words = max(view.window.end_word - view.window.start_word for view in views)
     tokens = np.zeros((len(views), width), dtype=np.int64)
     shapes, mask = np.zeros_like(tokens), np.zeros_like(tokens)
@@ -151,31 +126,17 @@ def span_batch(
         pairs = Pairs(pairs.head[near], pairs.tail[near])
     grid, place = _grid(row, n_spans)
     shift = len(text_encoder.prefix) - np.array([view.start_token for view in views])
-    first = _gather([e.first for e in encoded], spans, "start") + np.repeat(shift, n_spans)
-    last = _gather([e.last for e in encoded], spans, "end") + np.repeat(shift, n_spans)
-    n_tokens = text_encoder.n_special + np.array([view.n_tokens for view in views])
     return SpanBatch(
         row,
-        first,
-        last,
+        _gather([e.first for e in encoded], spans, "start") + np.repeat(shift, n_spans),
+        _gather([e.last for e in encoded], spans, "end") + np.repeat(shift, n_spans),
         label,
         pairs.head,
         pairs.tail,
         sentence_distance(sentence, pairs),
         grid,
         place,
-        _tags(row, first, last, label, n_tokens),
     )
-
-
-def _tags(row: Ints, first: Ints, last: Ints, label: Ints, n_tokens: Ints) -> Ints:
-    """The tag `[B, T]` of each token, -1 behind the `n_tokens` `[B]` of its window."""
-    tags = np.where(np.arange(int(n_tokens.max())) < n_tokens[:, None], 0, -1)
-    length = last - first + 1
-    span = np.repeat(np.arange(len(first)), length)[::-1]  # backwards: the earlier span stays
-    token = first[span] + np.arange(len(span))[::-1] - (np.cumsum(length) - length)[span]
-    tags[row[span], token] = 2 + 2 * label[span] - (token == first[span])
-    return tags
 
 
 def _grid(row: Ints, n_spans: Ints) -> tuple[Ints, Ints]:
